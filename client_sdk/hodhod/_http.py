@@ -1,0 +1,126 @@
+"""HTTP with JSON: a struct out, a struct in, problem documents (RFC 9457) as exceptions.
+
+Every request of the contract may be repeated without harm, so a request whose answer was lost is
+sent again until the deadline; what the server refuses is raised at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeVar
+
+import aiohttp
+import msgspec
+
+from hodhod._clock import ServerClock
+from hodhod._errors import ConnectionLost, Refused, ServerNotUnderstood, refusal
+from hodhod._reconnect import Backoff
+from hodhod_wire.frames import Titles
+
+T = TypeVar("T")
+PROBLEM_MEMBERS: Final = {"type", "title", "titles", "status", "code", "detail", "retry_after"}
+
+
+class Http:
+    """JSON requests to one server."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        clock: ServerClock,
+        dice: random.Random,
+        *,
+        deadline_s: float,
+    ) -> None:
+        self._session = session
+        self._clock = clock
+        self._dice = dice
+        self._deadline_s = deadline_s
+
+    async def get(self, url: str, shape: type[T], *, bearer: str | None = None) -> T:
+        """Read something. Raises `Refused`, `ConnectionLost`, `ServerNotUnderstood`."""
+        headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+        return _decode(await self._patiently("GET", url, headers=headers), shape)
+
+    async def post(self, url: str, body: msgspec.Struct, shape: type[T]) -> T:
+        """Do something that may be repeated. Raises as `get`."""
+        headers = {"Content-Type": "application/json"}
+        data = msgspec.json.encode(body)
+        return _decode(await self._patiently("POST", url, headers=headers, data=data), shape)
+
+    async def _patiently(self, method: str, url: str, **options: Any) -> bytes:
+        backoff = Backoff(self._dice, first_s=0.2, max_s=5.0)
+        last: ConnectionLost | None = None
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                while True:
+                    try:
+                        return await self._once(method, url, **options)
+                    except ConnectionLost as error:
+                        last = error
+                        await asyncio.sleep(backoff.next_delay_s())
+        except TimeoutError:
+            raise last or ConnectionLost(f"no answer within {self._deadline_s:g} s") from None
+
+    async def _once(self, method: str, url: str, **options: Any) -> bytes:
+        with lost_connections():
+            async with self._session.request(method, url, **options) as answer:
+                body = await answer.read()
+        self._clock.learn(answer.headers.get("Date"))
+        if answer.status >= 400:
+            raise refusal_from(answer.status, answer.headers, body)
+        return body
+
+
+@contextlib.contextmanager
+def lost_connections() -> Iterator[None]:
+    """What aiohttp and the operating system raise about the network, as `ConnectionLost`."""
+    try:
+        yield
+    except (aiohttp.ClientError, OSError) as error:
+        raise ConnectionLost(f"the connection failed: {type(error).__name__}") from error
+
+
+def refusal_from(status: int, headers: Mapping[str, str], body: bytes) -> Refused:
+    """The exception for an answer that is an error; of a proxy, too, that knows no problems."""
+    try:
+        members = msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        members = {}
+    code, titles = members.get("code"), members.get("titles")
+    retry_after_s = seconds(members.get("retry_after", headers.get("Retry-After")))
+    if retry_after_s is None and status in (429, 502, 503, 504):
+        retry_after_s = 1.0
+    return refusal(
+        code if isinstance(code, str) else f"http_{status}",
+        msgspec.convert(titles, Titles) if _are_titles(titles) else None,
+        str(members.get("detail", "")),
+        retry_after_s=retry_after_s,
+        facts={
+            name: value
+            for name, value in members.items()
+            if name not in PROBLEM_MEMBERS and isinstance(value, int | str)
+        },
+    )
+
+
+def _are_titles(value: object) -> bool:
+    return isinstance(value, dict) and {"en", "fa"} <= value.keys()
+
+
+def seconds(value: object) -> float | None:
+    """A number of seconds as it stands in a header or a problem document."""
+    try:
+        return None if value is None else max(0.0, float(str(value)))
+    except ValueError:
+        return None
+
+
+def _decode(body: bytes, shape: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ServerNotUnderstood(f"the answer is not a {shape.__name__}") from error

@@ -1,0 +1,117 @@
+"""What a client is made of: the only place that introduces the parts to one another."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from hodhod._account import Account
+from hodhod._addresses import AddressBook
+from hodhod._background import Background
+from hodhod._clock import ServerClock, SystemClock
+from hodhod._downloads import Downloads
+from hodhod._http import Http
+from hodhod._keeper import Keeper
+from hodhod._line import Line
+from hodhod._outbox import Outbox
+from hodhod._session import Session
+from hodhod._signup import Door
+from hodhod._state import Credentials
+from hodhod._transport import Dialer
+from hodhod._uploads import Uploads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user of the client chose."""
+
+    url: str
+    state: Path | None
+    agent: str
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """An open client, signed in or not."""
+
+    settings: Settings
+    keeper: Keeper
+    background: Background
+    addresses: AddressBook
+    account: Account
+    door: Door
+    dialer: Dialer
+    uploads: Uploads
+    downloads: Downloads
+    dice: random.Random
+
+    def new_line(self) -> Line:
+        """A line for whoever is signed in, with what the session file remembers."""
+        state = self.keeper.state
+        session = Session(
+            state.user,
+            outbox=Outbox(state.pending),
+            kept=state.chats,
+            knows_all=state.knows_all,
+            dice=self.dice,
+        )
+        return Line(
+            session,
+            self.account,
+            self.keeper,
+            self.dialer,
+            deadline_s=self.settings.deadline_s,
+            dice=self.dice,
+        )
+
+    async def adopt(self, credentials: Credentials) -> None:
+        """These are signed in; what another user left in the session file goes."""
+        state = self.keeper.state
+        if state.user != credentials.user:
+            state.user, state.knows_all = credentials.user, credentials.is_new
+            state.chats, state.pending, state.uploads = {}, [], []
+        await self.account.adopt(credentials)
+
+
+@contextlib.asynccontextmanager
+async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
+    """Open the session file and find the server.
+
+    Raises `StateUnusable`, `ConnectionLost`, `ServerNotUnderstood`.
+    """
+    keeper, dice = Keeper(settings.state, settings.url), random.Random()
+    async with contextlib.AsyncExitStack() as stack:
+        await keeper.open()
+        stack.push_async_callback(keeper.close)
+        http_session = await stack.enter_async_context(_http_session(settings))
+        background = await stack.enter_async_context(Background())
+        background.start(keeper.run, keeper.fail)
+        clock = ServerClock(SystemClock(), keeper.state.clock_offset_ms)
+        http = Http(http_session, clock, dice, deadline_s=settings.deadline_s)
+        addresses = AddressBook(settings.url, http, keeper)
+        account = Account(http, addresses, keeper, clock)
+        await addresses.start()
+        yield Parts(
+            settings=settings,
+            keeper=keeper,
+            background=background,
+            addresses=addresses,
+            account=account,
+            door=Door(http, addresses),
+            dialer=Dialer(http_session, addresses, settings.agent),
+            uploads=Uploads(http_session, account, addresses, keeper, dice),
+            downloads=Downloads(http_session, dice),
+            dice=dice,
+        )
+
+
+def _http_session(settings: Settings) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        headers={"User-Agent": settings.agent}, cookie_jar=aiohttp.DummyCookieJar()
+    )

@@ -1,0 +1,298 @@
+"""Frames: what travels over the WebSocket, as tagged maps (`t` is the tag).
+
+A client's frame carries `ref`, and exactly one reply repeats it. `ref` 0 asks for no reply and is
+allowed where nothing depends on the answer (`delivered`, `read`, `typing`). Pushes have no `ref`.
+The first frame of a connection is `hello`; before its `welcome` nothing else is accepted.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Raw, Struct, field
+
+from hodhod_wire.events import Body
+from hodhod_wire.limits import (
+    ID_MAX,
+    NAME_CHARS_MAX,
+    PAGE_EVENTS_MAX,
+    PHONE_CHARS_MAX,
+    POSITIONS_MAX,
+    TOKEN_CHARS_MAX,
+    DurationMs,
+    Id,
+    Ref,
+    Seq,
+    TimeMs,
+)
+
+
+class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="t"):
+    """What every frame is: a map with its tag in `t`; members at their default are left out."""
+
+
+# --- from the client -----------------------------------------------------------------------------
+
+
+class Request(Frame, frozen=True, kw_only=True):
+    """A frame from the client."""
+
+    ref: Ref = 0
+
+
+class Hello(Request, frozen=True, kw_only=True, tag="hello"):
+    """The first frame. `token` is left out where the `Authorization` header carried it."""
+
+    token: Annotated[str, Meta(max_length=TOKEN_CHARS_MAX)] | None = None
+    agent: Annotated[str, Meta(max_length=NAME_CHARS_MAX)] = ""
+
+    def __repr__(self) -> str:
+        return f"Hello(ref={self.ref}, agent={self.agent!r})"
+
+
+class Send(Request, frozen=True, kw_only=True, tag="send"):
+    """Append a message to a chat. A resend with the same `client_id` returns the first result."""
+
+    chat: Id
+    client_id: Id
+    body: Body
+
+
+class Position(Frame, frozen=True, kw_only=True, tag=False):
+    """How far a client has a chat: every event up to and including `seq`."""
+
+    chat: Id
+    seq: Seq
+
+
+class Sync(Request, frozen=True, kw_only=True, tag="sync"):
+    """What happened in the caller's chats with ids in (`after`, `until`], beyond `positions`.
+
+    A chat that is not among the positions is new to the client and comes with its last events.
+    """
+
+    positions: Annotated[list[Position], Meta(max_length=POSITIONS_MAX)] = field(
+        default_factory=list
+    )
+    after: Seq = 0
+    until: Id | None = None
+
+
+class History(Request, frozen=True, kw_only=True, tag="history"):
+    """A page of a chat's log: the events before `before`, or after `after`, oldest first."""
+
+    chat: Id
+    before: Id | None = None
+    after: Seq | None = None
+    limit: Annotated[int, Meta(ge=1, le=PAGE_EVENTS_MAX)] = 50
+
+
+class OpenChat(Request, frozen=True, kw_only=True, tag="open_chat"):
+    """The private chat with a user, named by id or by phone; made on first use."""
+
+    user: Id | None = None
+    phone: Annotated[str, Meta(max_length=PHONE_CHARS_MAX)] | None = None
+
+    def __repr__(self) -> str:
+        return f"OpenChat(ref={self.ref}, user={self.user})"
+
+
+class GetChat(Request, frozen=True, kw_only=True, tag="get_chat"):
+    """A chat of the caller's as it stands."""
+
+    chat: Id
+
+
+class Delivered(Request, frozen=True, kw_only=True, tag="delivered"):
+    """The client has stored every event up to `seq`."""
+
+    chat: Id
+    seq: Seq
+
+
+class Read(Request, frozen=True, kw_only=True, tag="read"):
+    """The person has seen every event up to `seq`."""
+
+    chat: Id
+    seq: Seq
+
+
+class Typing(Request, frozen=True, kw_only=True, tag="typing"):
+    """The person is typing; shown to the others for a few seconds."""
+
+    chat: Id
+
+
+class MediaLink(Request, frozen=True, kw_only=True, tag="media_link"):
+    """A short-lived address for the file in the message at `seq`."""
+
+    chat: Id
+    seq: Seq
+
+
+class Ping(Request, frozen=True, kw_only=True, tag="ping"):
+    """Is the server there? For clients that cannot send WebSocket pings."""
+
+
+ClientFrame = (
+    Hello
+    | Send
+    | Sync
+    | History
+    | OpenChat
+    | GetChat
+    | Delivered
+    | Read
+    | Typing
+    | MediaLink
+    | Ping
+)
+
+# --- what frames are made of ---------------------------------------------------------------------
+
+
+class Member(Frame, frozen=True, kw_only=True, tag=False):
+    """A person in a chat, and how far they have it."""
+
+    user: Id
+    name: str
+    delivered: Seq = 0
+    read: Seq = 0
+
+
+class Chat(Frame, frozen=True, kw_only=True, tag=False):
+    """A chat as its member sees it. `last_seq` is the newest event's; 0 while there is none."""
+
+    chat: Id
+    kind: str
+    last_seq: Seq = 0
+    members: list[Member] = field(default_factory=list)
+
+
+class ChatDelta(Frame, frozen=True, kw_only=True, tag=False):
+    """A chat and the events the client lacks. `more` tells that `history` has further ones."""
+
+    chat: Chat
+    events: list[Raw] = field(default_factory=list)
+    more: bool = False
+
+
+class Titles(Frame, frozen=True, kw_only=True, tag=False):
+    """The same sentence for people, in two languages."""
+
+    en: str
+    fa: str
+
+
+# --- replies -------------------------------------------------------------------------------------
+
+
+class Reply(Frame, frozen=True, kw_only=True):
+    """The one answer to the request with the same `ref`."""
+
+    ref: Ref
+
+
+class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
+    """Authenticated; events are pushed from here on. `at` is the server's clock."""
+
+    user: Id
+    device: Id
+    at: TimeMs
+    heartbeat_s: Annotated[int, Meta(ge=1, le=ID_MAX)] = 30
+
+
+class Ok(Reply, frozen=True, kw_only=True, tag="ok"):
+    """Done."""
+
+
+class Error(Reply, frozen=True, kw_only=True, tag="error"):
+    """Refused. `ref` is 0 where the request could not be read. `retry_after` is in seconds."""
+
+    code: str
+    titles: Titles
+    detail: str = ""
+    retry_after: Annotated[float, Meta(ge=0)] | None = None
+
+
+class Sent(Reply, frozen=True, kw_only=True, tag="sent"):
+    """The message is durable, at `seq`."""
+
+    chat: Id
+    seq: Seq
+    at: TimeMs
+
+
+class Synced(Reply, frozen=True, kw_only=True, tag="synced"):
+    """One page of a sync. `next` is the `after` of the next page; absent on the last."""
+
+    chats: list[ChatDelta]
+    next: Id | None = None
+
+
+class Page(Reply, frozen=True, kw_only=True, tag="page"):
+    """Events of one chat, oldest first. `more` tells that the log goes on in that direction."""
+
+    chat: Id
+    events: list[Raw]
+    more: bool = False
+
+
+class ChatState(Reply, frozen=True, kw_only=True, tag="chat"):
+    """The chat that was opened or asked for."""
+
+    chat: Chat
+
+
+class Link(Reply, frozen=True, kw_only=True, tag="link"):
+    """An address that serves the file until `expires_at`, with ranges."""
+
+    url: str
+    expires_at: TimeMs
+
+
+# --- pushes --------------------------------------------------------------------------------------
+
+
+class EventPush(Frame, frozen=True, kw_only=True, tag="event"):
+    """A new event in one of the caller's chats."""
+
+    event: Raw
+
+
+class PositionPush(Frame, frozen=True, kw_only=True, tag="position"):
+    """How far a member now has the chat. A hint: the newest values come with `sync`."""
+
+    chat: Id
+    user: Id
+    delivered: Seq
+    read: Seq
+
+
+class TypingPush(Frame, frozen=True, kw_only=True, tag="typing"):
+    """A member is typing."""
+
+    chat: Id
+    user: Id
+
+
+class Resync(Frame, frozen=True, kw_only=True, tag="resync"):
+    """Pushes may have been lost: send `sync` at a random moment within `within_ms`."""
+
+    within_ms: DurationMs = 0
+
+
+ServerFrame = (
+    Welcome
+    | Ok
+    | Error
+    | Sent
+    | Synced
+    | Page
+    | ChatState
+    | Link
+    | EventPush
+    | PositionPush
+    | TypingPush
+    | Resync
+)

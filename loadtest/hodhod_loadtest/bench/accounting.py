@@ -1,0 +1,172 @@
+"""What a server's processes used: CPU by role, and memory. Linux, from `/proc` alone.
+
+A server is the supervisor and all that descends from it: roles, PostgreSQL with its backends,
+Valkey. Each process counts with its own time and that of its children that have ended, so what a
+backend used is not lost with it.
+
+Always true: the generator descends from none of them, and is counted apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from hodhod_loadtest.bench.figures import BenchFailed, rounded
+
+PROC: Final = Path("/proc")
+_BUSY: Final = (0, 1, 2, 5, 6, 7)  # of `cpu` in /proc/stat; not idle, iowait, nor guests (in user)
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """A process in `/proc/PID/stat`; `ticks` with those of its ended children."""
+
+    pid: int
+    parent: int
+    ticks: int
+
+
+def parse_stat(text: str) -> Stat:
+    """The name of a program may hold spaces and brackets: what follows the last one is safe."""
+    head, _, tail = text.rpartition(")")
+    fields = tail.split()
+    return Stat(int(head.split()[0]), int(fields[1]), sum(map(int, fields[11:15])))
+
+
+def parse_busy(text: str) -> int:
+    """Ticks in which any core was busy, of `/proc/stat`."""
+    numbers = text.splitlines()[0].split()[1:]
+    return sum(int(numbers[index]) for index in _BUSY)
+
+
+def ticks_by_label(stats: Mapping[int, Stat], labels: Mapping[int, str]) -> dict[str, int]:
+    """Every process belongs to its nearest ancestor that has a label, itself included."""
+    ticks = dict.fromkeys(labels.values(), 0)
+    for stat in stats.values():
+        if (label := _label(stat.pid, stats, labels)) is not None:
+            ticks[label] += stat.ticks
+    return ticks
+
+
+def _label(pid: int, stats: Mapping[int, Stat], labels: Mapping[int, str]) -> str | None:
+    while pid not in labels:
+        if pid not in stats:
+            return None
+        pid = stats[pid].parent
+    return labels[pid]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """CPU-seconds of a stretch of time; of a moment, those used until then."""
+
+    wall_s: float
+    server_s: Mapping[str, float]
+    generator_s: float
+    busy_s: float
+
+    @property
+    def server_total_s(self) -> float:
+        return sum(self.server_s.values())
+
+    @property
+    def elsewhere_s(self) -> float:
+        """What the machine did for others meanwhile."""
+        return max(0.0, self.busy_s - self.server_total_s - self.generator_s)
+
+    def __sub__(self, earlier: Use) -> Use:
+        return Use(
+            wall_s=self.wall_s - earlier.wall_s,
+            server_s={label: s - earlier.server_s[label] for label, s in self.server_s.items()},
+            generator_s=self.generator_s - earlier.generator_s,
+            busy_s=self.busy_s - earlier.busy_s,
+        )
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "wall_s": rounded(self.wall_s),
+            "server_cpu_s": rounded(self.server_total_s),
+            "server_cpu_s_by_role": {label: rounded(s) for label, s in self.server_s.items()},
+            "generator_cpu_s": rounded(self.generator_s),
+            "elsewhere_cpu_s": rounded(self.elsewhere_s),
+        }
+
+
+def share_elsewhere(uses: Sequence[Use]) -> float:
+    """Which share of all cores others used, over all these times."""
+    available_s = sum(use.wall_s for use in uses) * (os.cpu_count() or 1)
+    return sum(use.elsewhere_s for use in uses) / available_s
+
+
+class ServerProcesses:
+    """The processes of a `hodhod up`."""
+
+    def __init__(self, labels: Mapping[int, str]) -> None:
+        self._labels = labels
+        self._ticks_per_s = os.sysconf("SC_CLK_TCK")
+
+    @classmethod
+    def of(cls, data_dir: Path) -> Self:
+        """As its `processes.json` tells. Raises `BenchFailed` where there is no `/proc`."""
+        if not (PROC / "self" / "stat").exists():
+            raise BenchFailed("measuring reads /proc, and so needs Linux")
+        told = json.loads((data_dir / "processes.json").read_bytes())
+        labels = {told["supervisor"]: "supervisor"}
+        for process in told["processes"]:
+            is_engine = process["role"] == "engine"
+            labels[process["pid"]] = process["name"] if is_engine else process["role"]
+        return cls(labels)
+
+    def read(self) -> Use:
+        """What was used until now."""
+        stats = {stat.pid: stat for stat in _read_stats()}
+        ticks = ticks_by_label(stats, self._labels)
+        return Use(
+            wall_s=time.monotonic(),
+            server_s={label: count / self._ticks_per_s for label, count in ticks.items()},
+            generator_s=time.process_time(),
+            busy_s=parse_busy((PROC / "stat").read_text()) / self._ticks_per_s,
+        )
+
+    def pss_kib(self, label: str) -> int:
+        """Memory of these processes, what they share divided by who shares it."""
+        return sum(
+            _number_after("Pss:", PROC / str(pid) / "smaps_rollup") for pid in self._of(label)
+        )
+
+    def forget_peaks(self, label: str) -> None:
+        """From here on `peak_rss_kib` starts anew."""
+        for pid in self._of(label):
+            (PROC / str(pid) / "clear_refs").write_text("5")
+
+    def peak_rss_kib(self, label: str) -> int:
+        """The most resident memory that these processes had."""
+        return sum(_number_after("VmHWM:", PROC / str(pid) / "status") for pid in self._of(label))
+
+    def count(self, label: str) -> int:
+        return len(self._of(label))
+
+    def _of(self, label: str) -> list[int]:
+        return [pid for pid, own in self._labels.items() if own == label]
+
+
+def _read_stats() -> Iterator[Stat]:
+    for folder in PROC.iterdir():
+        if folder.name.isdecimal():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+                yield parse_stat((folder / "stat").read_text(errors="replace"))
+
+
+def _number_after(name: str, path: Path) -> int:
+    match = re.search(rf"^{name}\s+(\d+)", path.read_text(), re.MULTILINE)
+    if match is None:
+        raise BenchFailed(f"{path.name} does not tell {name}")
+    return int(match[1])

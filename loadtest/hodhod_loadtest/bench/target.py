@@ -1,0 +1,60 @@
+"""A private server under measurement, and the plan by which it is measured."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+
+import yarl
+
+from hodhod_loadtest.bench.accounting import ServerProcesses
+from hodhod_loadtest.bench.connection import Door
+from hodhod_loadtest.bench.people import Newcomers, http_client
+from hodhod_loadtest.local_server import free_port_block, local_server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much of everything; the defaults are what `make bench` tells."""
+
+    runs: int = 3
+    seconds: float = 5.0
+    warm_up_s: float = 1.0
+    pairs: int = 100
+    idle_connections: int = 2000
+    file_mib: int = 300
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Of the servers, on top of ours: settings under which to measure."""
+
+    tell: Callable[[str], None] = lambda line: None
+    """Gets a line before each step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A running server: where its edges are, and what it uses."""
+
+    door: Door
+    api_url: str
+    media_url: str
+    newcomers: Newcomers
+    processes: ServerProcesses
+
+
+@contextlib.asynccontextmanager
+async def open_target(plan: Plan) -> AsyncIterator[Target]:
+    """A fresh server, gone after the block. Raises `ServerFailed`."""
+    async with local_server(free_port_block(), plan.environment) as server:
+        async with http_client(server.url) as http, http.get("/.well-known/hodhod") as response:
+            told = await response.json()
+        socket = yarl.URL(told["ws"])
+        assert socket.host is not None
+        assert socket.port is not None
+        yield Target(
+            door=Door(socket.host, socket.port, socket.path),
+            api_url=told["api"],
+            media_url=told["media"],
+            newcomers=Newcomers(told["signup"]),
+            processes=ServerProcesses.of(server.data_dir),
+        )

@@ -1,0 +1,3 @@
+"""Bytes at rest: the contract, and those who keep it."""
+
+from __future__ import annotations

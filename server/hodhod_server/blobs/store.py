@@ -1,0 +1,104 @@
+"""The contract of bytes at rest: create, append, read, delete.
+
+Small, so that files and object stores can both keep it. Bytes are durable when `durable_bytes` says
+so, never earlier; how often that moves by itself is the store's business (a file is synced every
+few megabytes, a part of an object is complete), and `sync` asks for it now. Names of blobs are
+chosen by the caller and are URL-safe.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Protocol
+
+_KEY: Final = re.compile(r"[A-Za-z0-9_-]{22,43}")
+
+
+class BlobMissing(Exception):
+    """There is no blob of this name."""
+
+
+class BlobBusy(Exception):
+    """Another writer has the blob."""
+
+
+class BlobTorn(Exception):
+    """The blob is shorter than what its writer knows to be durable: the disk lost something."""
+
+
+class BlobsFull(Exception):
+    """There is no room for more. What was written before is kept."""
+
+
+class Appender(Protocol):
+    """The one writer of a blob."""
+
+    @property
+    def durable_bytes(self) -> int:
+        """The length that survives a power cut."""
+        ...
+
+    async def start_at(self, offset: int) -> None:
+        """Cut the blob back to `offset` bytes and go on from there. Comes before any write.
+
+        Raises `BlobTorn` where the blob is shorter.
+        """
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Take bytes; they are on their way when this returns. Raises `BlobsFull`, `OSError`.
+
+        If the caller is cancelled, the bytes are taken all the same.
+        """
+        ...
+
+    async def sync(self) -> int:
+        """Make everything taken durable and return the length.
+
+        Raises what a write raised, `durable_bytes` then tells how much did fit.
+        """
+        ...
+
+
+class Reader(Protocol):
+    """An open blob. It stays readable when it is deleted meanwhile."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def pieces(self, start: int, stop: int) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to `stop`, in pieces; fewer where the blob ends before."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Blobs by name."""
+
+    async def create(self, key: str) -> None:
+        """An empty blob. Raises `FileExistsError`, `BlobsFull`."""
+        ...
+
+    def appending(self, key: str) -> AbstractAsyncContextManager[Appender]:
+        """The blob for its one writer. Raises `BlobMissing`, `BlobBusy`."""
+        ...
+
+    def reading(self, key: str) -> AbstractAsyncContextManager[Reader]:
+        """The blob for a reader. Raises `BlobMissing`."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove the blob for ever, whoever uses it; one that is not there is no error."""
+        ...
+
+    async def free_bytes(self) -> int:
+        """How much more fits."""
+        ...
+
+
+def require_key(key: str) -> str:
+    """Raises `ValueError` for a name that could mean something to a file system."""
+    if not _KEY.fullmatch(key):
+        raise ValueError("not a blob's name")
+    return key

@@ -1,0 +1,3 @@
+"""The commands. The only place that prints."""
+
+from __future__ import annotations

@@ -1,0 +1,63 @@
+"""What gateways tell one another: the contract between the bus and those who use it.
+
+Delivery is at most once and in order from one sender to one gateway. Nothing here is durable: what
+is lost is in the log, and a receiver that may have lost something is told so (`on_gap`).
+Adapters reach edges by callback: the gateway's hub is a `Subscriber`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from hodhod_server.domain.ids import DeviceId, GatewayId, UserId
+
+
+class BrokerUnavailable(Exception):
+    """The bus could not be reached; what was to be published is lost."""
+
+
+class Envelope(msgspec.Struct, frozen=True, array_like=True):
+    """One encoded push frame (MessagePack) and the people it is for.
+
+    `origin` is the connection that caused it and gets a reply instead; 0: nobody is left out.
+    Connection ids are random, so that they mean the same on every gateway.
+    """
+
+    users: tuple[UserId, ...]
+    frame: bytes
+    origin: int = 0
+
+
+class Subscriber(Protocol):
+    """Who hears what was published for this process. None of these may wait or raise."""
+
+    def on_envelopes(self, envelopes: Sequence[Envelope]) -> None:
+        """Push each frame to the connections of its people that are here."""
+
+    def on_gap(self) -> None:
+        """Anything may have been lost: everybody here must sync."""
+
+    def on_gap_for(self, users: Sequence[UserId]) -> None:
+        """Something for these people may have been lost."""
+
+    def on_device_ended(self, device: DeviceId) -> None:
+        """A session was ended somewhere."""
+
+
+class Broker(Protocol):
+    """The bus, as services use it. Every method may raise `BrokerUnavailable`."""
+
+    async def publish(self, batches: Mapping[GatewayId, Sequence[Envelope]]) -> list[GatewayId]:
+        """Send one batch to each gateway. Returns the gateways that nobody answers for any more."""
+        ...
+
+    async def announce_gap(self, users: Sequence[UserId]) -> None:
+        """Tell every gateway that these people may have missed something; none named: everybody."""
+        ...
+
+    async def announce_end(self, device: DeviceId) -> None:
+        """Tell every process that the device's session is over."""
+        ...

@@ -1,0 +1,68 @@
+"""The routing table: which gateways hold a user's devices.
+
+A route lives `ROUTE_LIFE_S` and is renewed while the user is connected, so what a crashed gateway
+left behind is forgotten. Losing the whole table costs pushes, not messages: gateways write their
+part again when Redis returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, cast
+
+from redis.asyncio import Redis
+
+from hodhod_server.cluster.redis_pool import read_script, talking_to_redis
+from hodhod_server.domain.ids import GatewayId, UserId
+
+ROUTE_LIFE_S: Final = 180
+RENEW_S: Final = 60  # two renewals may fail before a route is lost
+RENEW_CHUNK: Final = 500  # one pipeline's worth: about a millisecond of Redis
+ADD: Final = read_script("route_add")
+REMOVE: Final = read_script("route_remove")
+
+
+class Routing:
+    """This gateway's view of the table. Every method raises `BrokerUnavailable` without Redis."""
+
+    def __init__(self, redis: Redis, prefix: str, gateway: GatewayId) -> None:
+        self.gateway: Final = gateway
+        self._redis = redis
+        self._prefix = f"{prefix}:route:"
+        self._add = redis.register_script(ADD)
+        self._remove = redis.register_script(REMOVE)
+
+    async def add(self, users: Iterable[UserId]) -> None:
+        """These people have a connection here, for the next `ROUTE_LIFE_S`."""
+        with talking_to_redis():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for user in users:
+                    await self._add(
+                        keys=[self._key(user)], args=[self.gateway, ROUTE_LIFE_S], client=pipeline
+                    )
+                await pipeline.execute()
+
+    async def remove(self, users: Iterable[UserId], gateway: GatewayId | None = None) -> None:
+        """These people have no connection here (or on `gateway`, which is gone) any more."""
+        with talking_to_redis():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for user in users:
+                    await self._remove(
+                        keys=[self._key(user)], args=[gateway or self.gateway], client=pipeline
+                    )
+                await pipeline.execute()
+
+    async def resolve(self, users: Sequence[UserId]) -> dict[UserId, list[GatewayId]]:
+        """Where each of them is connected; people who are nowhere are left out."""
+        if not users:
+            return {}
+        with talking_to_redis():
+            routes = await self._redis.mget([self._key(user) for user in users])
+        return {
+            user: [GatewayId(gateway) for gateway in cast(bytes, route).decode().split(",")]
+            for user, route in zip(users, routes, strict=True)
+            if route
+        }
+
+    def _key(self, user: UserId) -> str:
+        return f"{self._prefix}{user}"

@@ -1,0 +1,29 @@
+"""A message on its way into a chat's log, and where it came to stand."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hodhod_server.domain.ids import ChatId, ClientId, Seq, UserId
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A message that is allowed and not yet durable. `body` is encoded (MessagePack).
+
+    `audience` and `origin` are not stored: who is to hear of it, and the connection it came from.
+    """
+
+    chat: ChatId
+    sender: UserId
+    client_id: ClientId
+    body: bytes
+    audience: tuple[UserId, ...] = ()
+    origin: int = 0
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """Where a draft is in its chat's log."""
+
+    chat: ChatId
+    seq: Seq
+    at_ms: int

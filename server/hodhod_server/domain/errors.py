@@ -1,0 +1,260 @@
+"""Everything that can be refused: one class per code of the wire contract.
+
+The inside raises these; each edge turns them into its own form with one table. A docstring is the
+explanation printed in `docs/reference/errors.md`. `facts` are members that a program may read
+(`tries_left`, `offset`, `server_time`); none of them holds a secret, a phone or a text.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from hodhod_wire.errors import ErrorCode
+
+
+class HodhodError(Exception):
+    """A refusal with a code. Never raised itself."""
+
+    code: ClassVar[ErrorCode]
+
+    def __init__(
+        self, detail: str = "", *, retry_after_s: float | None = None, **facts: int | str
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+        self.facts = facts
+
+
+class Malformed(HodhodError):
+    """The request could not be read; `detail` says where and why."""
+
+    code = ErrorCode.MALFORMED
+
+
+class TooLarge(HodhodError):
+    """A frame, a body or an upload is over its limit; limits are in `/.well-known/hodhod`."""
+
+    code = ErrorCode.TOO_LARGE
+
+
+class NotFound(HodhodError):
+    """No endpoint has this path."""
+
+    code = ErrorCode.NOT_FOUND
+
+
+class MethodNotAllowed(HodhodError):
+    """The path exists and does not take this method; `Allow` lists what it takes."""
+
+    code = ErrorCode.METHOD_NOT_ALLOWED
+
+
+class UnsupportedMediaType(HodhodError):
+    """The body's content type is not the one this endpoint reads."""
+
+    code = ErrorCode.UNSUPPORTED_MEDIA_TYPE
+
+
+class Unauthenticated(HodhodError):
+    """The access token is missing, wrong or expired: refresh it, or sign in."""
+
+    code = ErrorCode.UNAUTHENTICATED
+
+
+class Forbidden(HodhodError):
+    """The caller is known and may not do this."""
+
+    code = ErrorCode.FORBIDDEN
+
+
+class WrongState(HodhodError):
+    """The request makes no sense at this point: a second `hello`, a frame before `hello` …"""
+
+    code = ErrorCode.WRONG_STATE
+
+
+class RateLimited(HodhodError):
+    """Too many of these; `retry_after` tells in seconds when to come back."""
+
+    code = ErrorCode.RATE_LIMITED
+
+
+class Overloaded(HodhodError):
+    """A queue is full. Nothing was done; the same request may be sent again after `retry_after`."""
+
+    code = ErrorCode.OVERLOADED
+
+
+class Internal(HodhodError):
+    """A defect of ours, logged under the request's id."""
+
+    code = ErrorCode.INTERNAL
+
+
+class PhoneInvalid(HodhodError):
+    """Not a mobile number, in any of the spellings in use."""
+
+    code = ErrorCode.PHONE_INVALID
+
+
+class NameInvalid(HodhodError):
+    """A name has 1 to 64 characters after trimming, and at least one that can be seen."""
+
+    code = ErrorCode.NAME_INVALID
+
+
+class NameRequired(HodhodError):
+    """The number is new and needs a name. The code was right: repeat `verify` with a name."""
+
+    code = ErrorCode.NAME_REQUIRED
+
+
+class ChallengeNotFound(HodhodError):
+    """No challenge has this id and secret."""
+
+    code = ErrorCode.CHALLENGE_NOT_FOUND
+
+
+class ChallengeExpired(HodhodError):
+    """Ten minutes have passed since the last code was handed over."""
+
+    code = ErrorCode.CHALLENGE_EXPIRED
+
+
+class CodeMalformed(HodhodError):
+    """Not six digits after spaces, marks and digit shapes were normalised. No try is used up."""
+
+    code = ErrorCode.CODE_MALFORMED
+
+
+class CodeWrong(HodhodError):
+    """Six digits, and not the code; `tries_left` tells how many tries remain."""
+
+    code = ErrorCode.CODE_WRONG
+
+
+class TriesExhausted(HodhodError):
+    """The challenge, or the number for today, has no tries left."""
+
+    code = ErrorCode.TRIES_EXHAUSTED
+
+
+class DeliveryFailed(HodhodError):
+    """No sender took the code. No hand-off is counted."""
+
+    code = ErrorCode.DELIVERY_FAILED
+
+
+class RefreshTokenInvalid(HodhodError):
+    """Unknown, expired, or of an ended session."""
+
+    code = ErrorCode.REFRESH_TOKEN_INVALID
+
+
+class RefreshTokenReused(HodhodError):
+    """An old refresh token came again after its successor was used: the session is ended."""
+
+    code = ErrorCode.REFRESH_TOKEN_REUSED
+
+
+class DeviceNotFound(HodhodError):
+    """No such device among the caller's, or it has no key, or it was signed out."""
+
+    code = ErrorCode.DEVICE_NOT_FOUND
+
+
+class SignatureInvalid(HodhodError):
+    """The device key did not make this signature, or it was used before."""
+
+    code = ErrorCode.SIGNATURE_INVALID
+
+
+class ClockSkewed(HodhodError):
+    """The signed time is too far from the server's; sign again with `server_time`."""
+
+    code = ErrorCode.CLOCK_SKEWED
+
+
+class ChatNotFound(HodhodError):
+    """The chat does not exist, or the caller may not know that it does."""
+
+    code = ErrorCode.CHAT_NOT_FOUND
+
+
+class UserNotFound(HodhodError):
+    """The user does not exist, or is not reachable under this phone."""
+
+    code = ErrorCode.USER_NOT_FOUND
+
+
+class MessageNotFound(HodhodError):
+    """No message has this seq in the chat, or it holds no file."""
+
+    code = ErrorCode.MESSAGE_NOT_FOUND
+
+
+class ClientIdReused(HodhodError):
+    """`client_id` names one message for ever; this one is in another chat."""
+
+    code = ErrorCode.CLIENT_ID_REUSED
+
+
+class MediaNotFound(HodhodError):
+    """No finished upload of the caller's has this id."""
+
+    code = ErrorCode.MEDIA_NOT_FOUND
+
+
+class UploadNotFound(HodhodError):
+    """No upload of the caller's has this id."""
+
+    code = ErrorCode.UPLOAD_NOT_FOUND
+
+
+class UploadExpired(HodhodError):
+    """The upload was not finished in time and its bytes are gone."""
+
+    code = ErrorCode.UPLOAD_EXPIRED
+
+
+class UploadBusy(HodhodError):
+    """Another request is writing this upload and did not let go in time."""
+
+    code = ErrorCode.UPLOAD_BUSY
+
+
+class OffsetMismatch(HodhodError):
+    """`Upload-Offset` is not where the upload stands: ask with HEAD and go on from there."""
+
+    code = ErrorCode.OFFSET_MISMATCH
+
+
+class TusVersionUnsupported(HodhodError):
+    """`Tus-Resumable` is missing or not 1.0.0 (tus 1.0.0, section Tus-Resumable)."""
+
+    code = ErrorCode.TUS_VERSION_UNSUPPORTED
+
+
+class StorageFull(HodhodError):
+    """The disk cannot take the upload. What has arrived is kept."""
+
+    code = ErrorCode.STORAGE_FULL
+
+
+class LinkInvalid(HodhodError):
+    """The signature of the media link does not match."""
+
+    code = ErrorCode.LINK_INVALID
+
+
+class LinkExpired(HodhodError):
+    """The media link is too old: ask for a new one."""
+
+    code = ErrorCode.LINK_EXPIRED
+
+
+class RangeNotSatisfiable(HodhodError):
+    """The range starts at or beyond the end of the file."""
+
+    code = ErrorCode.RANGE_NOT_SATISFIABLE

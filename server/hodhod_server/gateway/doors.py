@@ -1,0 +1,62 @@
+"""Coming in and going out: the token is checked, the hub and the routing table know who is here."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from hodhod_server.cluster.route_keeper import RouteKeeper
+from hodhod_server.domain.errors import Unauthenticated
+from hodhod_server.domain.tokens import Caller
+from hodhod_server.gateway.hub import Hub, Receiver
+from hodhod_server.web.callers import Authenticator
+from hodhod_wire.close_codes import CloseCode
+
+
+class Guest(Protocol):
+    """A connection that may not have said hello yet."""
+
+    def disconnect(self, code: CloseCode) -> None:
+        """End the connection soon."""
+
+
+class Doors:
+    """The way into this process for its connections."""
+
+    def __init__(self, authenticator: Authenticator, hub: Hub, routes: RouteKeeper) -> None:
+        self._authenticator = authenticator
+        self._hub = hub
+        self._routes = routes
+        self._guests: set[Guest] = set()
+        self._closed_with: CloseCode | None = None
+
+    def come(self, guest: Guest) -> None:
+        """A connection has been made; `go` follows. If the doors are closed it is sent away."""
+        self._guests.add(guest)
+        if self._closed_with is not None:
+            guest.disconnect(self._closed_with)
+
+    def go(self, guest: Guest) -> None:
+        """The connection is over."""
+        self._guests.discard(guest)
+
+    def close(self, code: CloseCode) -> None:
+        """The process stops: everybody is sent away, whoever still comes too."""
+        self._closed_with = code
+        for guest in self._guests:
+            guest.disconnect(code)
+
+    def authenticate(self, token: str | None) -> Caller:
+        """Whom a token proves. Raises `Unauthenticated`, also where there is none."""
+        if token is None:
+            raise Unauthenticated
+        return self._authenticator.authenticate(token)
+
+    async def enter(self, receiver: Receiver) -> None:
+        """Returns when pushes for this person come here. `leave` follows, even if cancelled."""
+        self._hub.add(receiver)
+        await self._routes.arrive(receiver.caller.user)
+
+    def leave(self, receiver: Receiver) -> None:
+        """No more pushes for this connection."""
+        self._hub.remove(receiver)
+        self._routes.depart(receiver.caller.user)

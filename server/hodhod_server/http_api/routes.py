@@ -1,0 +1,36 @@
+"""The JSON edge put together: which services answer, and the list of its endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from aiohttp import web
+
+from hodhod_server.http_api import accounts, chats, openapi, well_known
+from hodhod_server.http_api.addresses import PUBLIC
+from hodhod_server.http_api.inside import INSIDE
+from hodhod_server.services.inside import Inside
+from hodhod_server.settings import Settings
+from hodhod_server.web.endpoints import Endpoint, Operation, add_endpoints
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    *well_known.ENDPOINTS,
+    *openapi.ENDPOINTS,
+    *accounts.ENDPOINTS,
+    *chats.ENDPOINTS,
+)
+
+
+def add_json_api(
+    app: web.Application,
+    settings: Settings,
+    inside: Inside,
+    others: Mapping[str, Sequence[Operation]],
+) -> None:
+    """Serve the endpoints of this edge; `others` are the other roles', for the OpenAPI document."""
+    app[INSIDE] = inside
+    app[PUBLIC] = settings.public
+    app[well_known.LIMITS] = well_known.limits_of(settings)
+    app[openapi.DESCRIBED] = openapi.Described({"gateway": ENDPOINTS, **others})
+    add_endpoints(app, ENDPOINTS)

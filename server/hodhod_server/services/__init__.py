@@ -1,0 +1,3 @@
+"""Use cases: one public method is one thing a user can do, and at most one transaction."""
+
+from __future__ import annotations

@@ -1,0 +1,125 @@
+"""Delivery: from an encoded push to every device of everybody it is for.
+
+People connected here are served at once, whatever becomes of the bus. For the others envelopes are
+queued and one loop routes whatever gathered: one look-up for all their people, one publication per
+target gateway. Pushes may be lost, the log may not: whoever may have missed one is told to sync.
+
+Always true: pushes leave in the order in which they were queued. The queue is bounded; a full one
+drops the push and tells its people to sync.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from hodhod_server.cluster.broker import Broker, BrokerUnavailable, Envelope, Subscriber
+from hodhod_server.cluster.routing import Routing
+from hodhod_server.domain.ids import GatewayId, UserId
+from hodhod_server.telemetry import logs, metrics
+
+log = logs.get("delivery")
+QUEUE_MAX: Final = 50_000  # some seconds of a busy gateway; beyond, syncing is cheaper than waiting
+BATCH_MAX: Final = 1_000
+UNTOLD_MAX: Final = 50_000  # people to be told of a gap; more of them means everybody
+RETRY_S: Final = 1.0
+
+
+class Delivery:
+    """The outgoing side of one gateway. `local` is where this gateway's own connections are."""
+
+    def __init__(self, routing: Routing, broker: Broker, local: Subscriber) -> None:
+        self._routing = routing
+        self._broker = broker
+        self._local = local
+        self._here: list[Envelope] = []
+        self._here_filled = asyncio.Event()
+        self._queue: deque[Envelope] = deque()
+        self._filled = asyncio.Event()
+        self._untold: set[UserId] = set()
+        self._untold_is_everybody = False
+
+    def enqueue(self, envelopes: Iterable[Envelope]) -> None:
+        """Queue pushes. Never waits and never raises."""
+        for envelope in envelopes:
+            self._here.append(envelope)
+            if len(self._queue) >= QUEUE_MAX:
+                self._give_up([envelope], "queue_full")
+            else:
+                self._queue.append(envelope)
+        self._here_filled.set()
+        self._filled.set()
+
+    async def run_here(self) -> None:
+        """Serve the people connected here, until cancelled.
+
+        It never waits for anything but work, so what is queued for here does not pile up; and it is
+        a loop of its own so that the next commit is under way meanwhile.
+        """
+        while True:
+            await self._here_filled.wait()
+            self._here_filled.clear()
+            batch, self._here = self._here, []
+            self._local.on_envelopes(batch)
+
+    async def run_elsewhere(self) -> None:
+        """Route batch after batch to the other gateways, until cancelled."""
+        while True:
+            await self._filled.wait()
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
+            if not self._queue:
+                self._filled.clear()
+            metrics.FANOUT_QUEUE.set(len(self._queue))
+            if batch:
+                with metrics.FANOUT_SECONDS.time():
+                    await self._deliver(batch)
+
+    async def run_gaps(self) -> None:
+        """Tell whom a push could not reach, as soon as the bus can be reached again."""
+        while True:
+            await asyncio.sleep(RETRY_S)
+            if not self._untold and not self._untold_is_everybody:
+                continue
+            users, self._untold = self._untold, set()
+            is_everybody, self._untold_is_everybody = self._untold_is_everybody, False
+            try:
+                await self._broker.announce_gap([] if is_everybody else list(users))
+            except BrokerUnavailable:
+                self._untold_is_everybody |= is_everybody
+                self._owe(users)
+
+    async def _deliver(self, batch: Sequence[Envelope]) -> None:
+        try:
+            users = {user for envelope in batch for user in envelope.users}
+            routes = await self._routing.resolve(sorted(users))
+            await self._publish(batch, routes)
+        except BrokerUnavailable:
+            self._give_up(batch, "bus_lost")
+
+    async def _publish(
+        self, batch: Sequence[Envelope], routes: dict[UserId, list[GatewayId]]
+    ) -> None:
+        batches: dict[GatewayId, list[Envelope]] = {}
+        for envelope in batch:
+            gateways = {gateway for user in envelope.users for gateway in routes.get(user, ())}
+            for gateway in gateways - {self._routing.gateway}:
+                batches.setdefault(gateway, []).append(envelope)
+        if not batches:
+            return
+        for gone in await self._broker.publish(batches):
+            stale = {user for envelope in batches[gone] for user in envelope.users}
+            await self._routing.remove(stale, gone)
+
+    def _give_up(self, envelopes: Iterable[Envelope], reason: str) -> None:
+        for envelope in envelopes:
+            metrics.FANOUT_DROPPED.labels(reason).inc()
+            self._owe(envelope.users)
+
+    def _owe(self, users: Iterable[UserId]) -> None:
+        self._untold.update(users)
+        if len(self._untold) > UNTOLD_MAX:
+            log.warning("gap.everybody", users=len(self._untold))
+            self._untold_is_everybody = True
+            self._untold.clear()

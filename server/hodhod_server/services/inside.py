@@ -1,0 +1,28 @@
+"""What a person who is inside can do: the services that the socket and its JSON twin share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hodhod_server.services.accounts import Accounts
+from hodhod_server.services.chats import Chats
+from hodhod_server.services.file_links import FileLinks
+from hodhod_server.services.messaging import Messaging
+from hodhod_server.services.positions import PositionKeeper
+from hodhod_server.services.sessions import Sessions
+from hodhod_server.services.syncing import Syncing
+from hodhod_server.services.typing_hints import TypingHints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """One of each; made in `app.py`."""
+
+    accounts: Accounts
+    sessions: Sessions
+    messaging: Messaging
+    chats: Chats
+    syncing: Syncing
+    positions: PositionKeeper
+    typing: TypingHints
+    file_links: FileLinks

@@ -1,0 +1,317 @@
+"""Every setting of the server: one tree, read once, complained about all at once.
+
+Sources, the later wins: defaults, the TOML file named by `HODHOD_CONFIG`, the environment
+(`HODHOD__SECTION__KEY`). A secret may be the value itself, or `{file = "…"}` in TOML and `file:…`
+in the environment. Each component receives its own section; nothing else reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from hodhod_server.domain.secret import Secret
+
+ENVIRONMENT_PREFIX = "HODHOD__"
+CONFIG_FILE_VARIABLE = "HODHOD_CONFIG"
+_SECTION = ConfigDict(
+    extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True, frozen=True
+)
+
+
+class SettingsInvalid(ValueError):
+    """The settings cannot be used; the text lists every complaint, one a line."""
+
+
+def _read_secret(value: Any) -> Any:
+    if isinstance(value, dict) and set(value) == {"file"}:
+        return Secret(Path(value["file"]).read_bytes().strip())
+    if isinstance(value, str) and value.startswith("file:"):
+        return Secret(Path(value.removeprefix("file:")).read_bytes().strip())
+    return Secret(value.encode()) if isinstance(value, str) else value
+
+
+SecretSetting = Annotated[Secret, BeforeValidator(_read_secret)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Positive = Annotated[int, Field(ge=1)]
+PositiveS = Annotated[float, Field(gt=0)]
+
+
+@dataclass(config=_SECTION, kw_only=True)
+class DatabaseSettings:
+    """[database] PostgreSQL, where everything durable lives."""
+
+    url: str = Field(default="", repr=False)
+    """`postgresql://user@host/name`. `hodhod up` fills it in with its own engine."""
+
+    pool_max: Annotated[int, Field(ge=2)] = 8
+    """Connections of one process. A gateway's writer has one; a burst of reads takes the rest."""
+
+    statement_timeout_s: PositiveS = 10.0
+    """A statement that runs longer is cancelled: no request waits for it any more."""
+
+
+@dataclass(config=_SECTION, kw_only=True)
+class RedisSettings:
+    """[redis] Redis or Valkey: routing and fan-out. Losing it slows things down, loses nothing."""
+
+    url: str = Field(default="", repr=False)
+    """`redis://host/0` or `unix:///path`. `hodhod up` fills it in with its own engine."""
+
+    prefix: str = "hodhod"
+    """Before every key and channel, so that several installations can share one store."""
+
+
+@dataclass(config=_SECTION, kw_only=True)
+class ListenSettings:
+    """[listen] The sockets of this process."""
+
+    host: str = "127.0.0.1"
+    """Address to bind. TLS ends in the proxy in front."""
+
+    port: Port = 8080
+    """Port of this process: its API, `/live`, `/ready` and `/metrics`."""
+
+    shared_port: Port = 0
+    """A port that several gateways listen on together (SO_REUSEPORT); 0: none."""
+
+
+@dataclass(config=_SECTION, kw_only=True)
+class PublicSettings:
+    """[public] Addresses as clients see them; empty ones follow from the request and the ports."""
+
+    gateway_url: str = ""
+    """Base address of the gateways, `https://…`."""
+
+    signup_url: str = ""
+    """Base address of sign-up."""
+
+    media_url: str = ""
+    """Base address of uploads and downloads."""
+
+    signup_port: Port = 8081
+    """Port of sign-up where `signup_url` is empty."""
+
+    media_port: Port = 8082
+    """Port of media where `media_url` is empty."""
+
+
+@dataclass(config=_SECTION, kw_only=True)
+class SecuritySettings:
+    """[security] Keys and the life of tokens."""
+
+    master_key: SecretSetting = Field(default_factory=lambda: Secret(b""), repr=False)
+    """At least 32 random bytes, parent of every other key. `hodhod up` makes one."""
+
+    access_token_s: Positive = 900
+    """How long an access token proves its caller. Short: it is checked without the database."""
+
+    refresh_token_days: Positive = 90
+    """A device unused for longer has to come back by its key or by a code."""
+
+    clock_skew_s: Positive = 300
+    """How far a device's signed time may be off."""
+
+
+@dataclass(config=_SECTION, kw_only=True)
+class SignupSettings:
+    """[signup] How newcomers prove their number."""
+
+    sender: Literal["console"] = "console"
+    """Who carries the codes. `console` keeps the texts for `/dev/outbox`: development only."""
+
+    code_validity_s: Annotated[int, Field(ge=60, le=600)] = 600
+    """From hand-off. NIST 800-63B and ASVS 6.5.5 allow ten minutes at most."""
+
+    second_generation_s: Annotated[int, Field(ge=30, le=600)] = 480
+    """A send this long after the first carries a new code; both are accepted while they live."""
+
+    tries_max: Positive = 5
+    """Wrong codes per challenge."""
+
+    tries_per_phone_day_max: Positive = 15
+    """Wrong codes per number and day, over all its challenges: a guess in 66,000 days."""
+
+    handoffs_max: Positive = 5
+    """Codes handed over per number in ten minutes; more would be bombing."""
+
+    resend_s: Positive = 20
+    """The earliest next send. Knee of the hedging curve: earlier costs texts, later costs time."""
+
+
+@dataclass(config=_SECTION, kw_only=True)
+class GroupCommitSettings:
+    """[group_commit] How messages are gathered into transactions."""
+
+    batch_rows_max: Positive = 256
+    """Rows in one transaction. Higher: more throughput, longer tail."""
+
+    queue_rows_max: Positive = 20_000
+    """Drafts waiting; one more is refused as overloaded. About two seconds of work."""
+
+    linger_ms: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """How long the first row of a batch waits for company. At 0 the running commit gathers it."""
+
+
+@dataclass(config=_SECTION, kw_only=True)
+class GatewaySettings:
+    """[gateway] Connections of people."""
+
+    heartbeat_s: PositiveS = 30.0
+    """A ping this often; a peer silent half of it longer is gone. Mobile NATs forget in 60 s."""
+
+    hello_timeout_s: PositiveS = 10.0
+    """A connection that has not said `hello` by then is closed."""
+
+    send_queue_bytes_max: Annotated[int, Field(ge=65_536)] = 1_048_576
+    """Bytes waiting for one slow client; more disconnects it, and it resumes where it was."""
+
+    requests_in_flight_max: Positive = 64
+    """Requests of one connection being worked on; the next is read when one is done."""
+
+    errors_max: Positive = 100
+    """Refused frames of one connection in a minute; more closes it."""
+
+
+@dataclass(config=_SECTION, kw_only=True)
+class MediaSettings:
+    """[media] Uploads and downloads."""
+
+    directory: Path = Path(".hodhod/media")
+    """Where the bytes lie: one folder, seen by every media and worker process."""
+
+    upload_bytes_max: Positive = 4 * 1024**3
+    """Largest file: 4 GiB."""
+
+    upload_expiry_s: Positive = 86_400
+    """An upload untouched for so long is removed."""
+
+    sync_bytes: Positive = 8 * 1024**2
+    """Bytes between two durable offsets: the most that a power cut makes a client send again."""
+
+    sync_s: PositiveS = 10.0
+    """Seconds between two durable offsets of an upload too slow to fill `sync_bytes`."""
+
+    idle_s: PositiveS = 30.0
+    """A connection that sends nothing for so long is given up; what it sent is kept."""
+
+    writers_max: Positive = 256
+    """Uploads one process writes at once; each holds up to 2.5 MiB. One more is overloaded."""
+
+    readers_max: Positive = 1000
+    """Downloads one process sends at once; each holds up to 0.4 MiB. One more is overloaded."""
+
+    unfinished_per_user_max: Positive = 64
+    """Unfinished uploads of one person: an empty one costs a file and a row."""
+
+    free_bytes_min: Annotated[int, Field(ge=0)] = 256 * 1024**2
+    """An upload that would leave less than this on the disk is refused when it is created."""
+
+    link_s: Positive = 3600
+    """How long a download address works: long enough to play a film that was started."""
+
+
+@dataclass(config=_SECTION, kw_only=True)
+class WorkerSettings:
+    """[worker] What is done by the clock."""
+
+    sweep_s: PositiveS = 60.0
+    """Between two sweeps of expired uploads, challenges and tokens."""
+
+
+@dataclass(config=_SECTION, kw_only=True)
+class LogSettings:
+    """[log] Logs go to stderr, one JSON object a line."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe event that is written."""
+
+
+class Settings(BaseSettings):
+    """The whole tree."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        nested_model_default_partial_update=True,
+    )
+
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    redis: RedisSettings = Field(default_factory=RedisSettings)
+    listen: ListenSettings = Field(default_factory=ListenSettings)
+    public: PublicSettings = Field(default_factory=PublicSettings)
+    security: SecuritySettings = Field(default_factory=SecuritySettings)
+    signup: SignupSettings = Field(default_factory=SignupSettings)
+    group_commit: GroupCommitSettings = Field(default_factory=GroupCommitSettings)
+    gateway: GatewaySettings = Field(default_factory=GatewaySettings)
+    media: MediaSettings = Field(default_factory=MediaSettings)
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Explicit values, then the environment, then the TOML file."""
+        path = os.environ.get(CONFIG_FILE_VARIABLE)
+        if path:
+            Path(path).stat()  # a missing file would otherwise be ignored in silence
+        toml = TomlConfigSettingsSource(settings_cls, Path(path)) if path else None
+        return (init_settings, env_settings, *([toml] if toml else []))
+
+
+def load() -> Settings:
+    """The settings of this process. Raises `SettingsInvalid` with every complaint."""
+    try:
+        _require_known_sections()
+        return Settings()
+    except ValidationError as error:
+        raise SettingsInvalid("\n".join(_complaint(item) for item in error.errors())) from None
+    except OSError as error:
+        raise SettingsInvalid(f"{error.filename}: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsInvalid(f"{os.environ[CONFIG_FILE_VARIABLE]}: {error}") from None
+    except SettingsError as error:
+        raise SettingsInvalid(str(error)) from None
+
+
+def _require_known_sections() -> None:
+    """A misspelt section would otherwise be ignored in silence."""
+    unknown = [
+        name
+        for name in os.environ
+        if name.upper().startswith(ENVIRONMENT_PREFIX)
+        and name.upper().removeprefix(ENVIRONMENT_PREFIX).partition("__")[0].lower()
+        not in Settings.model_fields
+    ]
+    if unknown:
+        raise SettingsInvalid("\n".join(f"{name}: no such section" for name in sorted(unknown)))
+
+
+def _complaint(item: Any) -> str:
+    name = ".".join(str(part) for part in item["loc"])
+    return f"{name}: {item['msg']}"
+
+
+def child_environment(extra: dict[str, str]) -> dict[str, str]:
+    """The environment for a process we start: ours, with `extra` on top."""
+    return {**os.environ, **extra}

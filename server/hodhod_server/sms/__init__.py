@@ -1,0 +1,3 @@
+"""Carriers of codes: the contract, and those who keep it."""
+
+from __future__ import annotations

@@ -1,0 +1,129 @@
+"""The pool of one process and its transactions.
+
+Services open a transaction; store functions take it as their first argument and never commit. Pools
+are small and per process, so that a surge in one role cannot take another's connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, TypeAlias
+
+import asyncpg
+
+from hodhod_server.domain.errors import Overloaded
+from hodhod_server.settings import DatabaseSettings
+from hodhod_server.telemetry import logs
+
+log = logs.get("database")
+
+Row: TypeAlias = asyncpg.Record
+Tx: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+StoreError: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+_UNAVAILABLE: Final = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a connection says that broke between two of its states
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, statement timeout
+    asyncpg.InsufficientResourcesError,  # no connection, no disk, no memory
+    asyncpg.TransactionRollbackError,  # a deadlock or the like: the same may go through next time
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, in the minute after a failover
+)
+ACQUIRE_S: Final = 5.0  # a request that waits longer for a connection is better refused
+RETRY_AFTER_S: Final = 1.0
+# A server that is gone without a word does not keep its own `statement_timeout`.
+SILENCE_S: Final = 2.0
+CLOSE_S: Final = 1.0
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises `Overloaded` where the database cannot be reached or gives up on a statement.
+        """
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Tx]:
+        """A connection without a transaction: each statement stands alone.
+
+        Raises `Overloaded` where the database cannot be reached or gives up on a statement.
+        """
+        try:
+            async with self._pool.acquire(timeout=ACQUIRE_S) as connection:
+                yield connection
+        except (TimeoutError, *_UNAVAILABLE) as error:
+            log.warning("database.unavailable", error=type(error).__name__)
+            raise Overloaded(retry_after_s=RETRY_AFTER_S) from error
+
+    async def is_reachable(self) -> bool:
+        """Does the database answer?"""
+        try:
+            async with self._pool.acquire(timeout=2) as connection:
+                await connection.execute("SELECT 1", timeout=2)
+        except (TimeoutError, *StoreError):
+            return False
+        return True
+
+
+@asynccontextmanager
+async def open_database(
+    settings: DatabaseSettings, application: str, *, spared: int = 0
+) -> AsyncIterator[Database]:
+    """A pool for the life of the block, of all the process may have but those `spared`.
+
+    Raises `OSError` or `asyncpg.PostgresError` at once if the database cannot be reached.
+    `application` shows in `pg_stat_activity`.
+    """
+    pool = await asyncpg.create_pool(
+        settings.url,
+        min_size=0,  # a floor would be restored with a traceback a second while the server is away
+        max_size=settings.pool_max - spared,
+        reset=_leave_as_it_is,
+        command_timeout=settings.statement_timeout_s + SILENCE_S,
+        server_settings={
+            "application_name": f"hodhod-{application}",
+            "statement_timeout": str(int(settings.statement_timeout_s * 1000)),
+            # A commit is durable when it returns: what is acknowledged is kept.
+            "synchronous_commit": "on",
+        },
+    )
+    try:
+        await pool.execute("SELECT 1")
+        yield Database(pool)
+    finally:
+        await _close(pool)
+
+
+async def _close(pool: asyncpg.Pool[Row]) -> None:
+    """Politely, unless the server does not answer: a process that stops has no time to wait."""
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+async def _leave_as_it_is(connection: asyncpg.Connection[Row]) -> None:
+    """Spare each use a round trip: nothing here changes a session, locks are per transaction."""
+
+
+def rows_affected(status: str) -> int:
+    """The count in a command tag such as `UPDATE 3`."""
+    return int(status.rpartition(" ")[2])

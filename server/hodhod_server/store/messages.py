@@ -1,0 +1,125 @@
+"""The chat log: appending many messages at once, and reading it forwards and backwards.
+
+Events leave here as `OpaqueMessage`: the body stays the bytes that were stored.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from hodhod_server.domain.chat_log import Appended, Draft
+from hodhod_server.domain.clock import to_ms
+from hodhod_server.domain.ids import ChatId, ClientId, Seq, UserId
+from hodhod_server.store.database import Row, Tx
+from hodhod_server.store.queries import Queries
+from hodhod_wire.events import OpaqueMessage
+
+SQL: Final = Queries.load("messages")
+APPEND: Final = SQL["append"]
+FIND_BY_CLIENT_IDS: Final = SQL["find_by_client_ids"]
+PAGE_AFTER: Final = SQL["page_after"]
+PAGE_BEFORE: Final = SQL["page_before"]
+MISSED: Final = SQL["missed"]
+FIND: Final = SQL["find"]
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """The first `at_most` events of a chat after `after`."""
+
+    chat: ChatId
+    after: int
+    at_most: int
+
+
+async def append(tx: Tx, drafts: Sequence[Draft], now: datetime) -> list[Appended | None]:
+    """Write all drafts in one statement; `None` for a draft whose chat does not exist.
+
+    Raises `asyncpg.UniqueViolationError`, nothing written, if any of them was written before.
+    """
+    counts = Counter(draft.chat for draft in drafts)
+    chats = sorted(counts)
+    ranks = _ranks(drafts)
+    rows = await tx.fetch(
+        APPEND,
+        [draft.chat for draft in drafts],
+        [draft.sender for draft in drafts],
+        [draft.client_id for draft in drafts],
+        [draft.body for draft in drafts],
+        ranks,
+        chats,
+        [counts[chat] for chat in chats],
+        now,
+    )
+    base = {row["chat_id"]: row["base"] for row in rows}
+    at_ms = to_ms(now)
+    return [
+        Appended(draft.chat, Seq(base[draft.chat] + rank), at_ms) if draft.chat in base else None
+        for draft, rank in zip(drafts, ranks, strict=True)
+    ]
+
+
+async def find_appended(tx: Tx, drafts: Iterable[Draft]) -> dict[tuple[UserId, ClientId], Appended]:
+    """Which of the drafts were written before, by sender and client_id, and where they are."""
+    keys = [(draft.sender, draft.client_id) for draft in drafts]
+    rows = await tx.fetch(
+        FIND_BY_CLIENT_IDS, [sender for sender, _ in keys], [client_id for _, client_id in keys]
+    )
+    return {
+        (row["sender_id"], row["client_id"]): Appended(
+            row["chat_id"], row["seq"], to_ms(row["sent_at"])
+        )
+        for row in rows
+    }
+
+
+async def page_after(tx: Tx, chat: ChatId, after: int, limit: int) -> list[OpaqueMessage]:
+    """The first events after a seq, oldest first."""
+    return [_event(row) for row in await tx.fetch(PAGE_AFTER, chat, after, limit)]
+
+
+async def page_before(tx: Tx, chat: ChatId, before: int, limit: int) -> list[OpaqueMessage]:
+    """The last events before a seq, oldest first."""
+    return [_event(row) for row in reversed(await tx.fetch(PAGE_BEFORE, chat, before, limit))]
+
+
+async def missed(tx: Tx, wanted: Sequence[Wanted]) -> list[OpaqueMessage]:
+    """The events that several chats have after given seqs, by chat, oldest first."""
+    rows = await tx.fetch(
+        MISSED,
+        [item.chat for item in wanted],
+        [item.after for item in wanted],
+        [item.at_most for item in wanted],
+    )
+    return [_event(row) for row in rows]
+
+
+async def find(tx: Tx, chat: ChatId, seq: int) -> OpaqueMessage | None:
+    """One event."""
+    row = await tx.fetchrow(FIND, chat, seq)
+    return None if row is None else _event(row)
+
+
+def _ranks(drafts: Sequence[Draft]) -> list[int]:
+    """1 for the first draft of each chat in this batch, 2 for its second …"""
+    seen: Counter[ChatId] = Counter()
+    ranks = []
+    for draft in drafts:
+        seen[draft.chat] += 1
+        ranks.append(seen[draft.chat])
+    return ranks
+
+
+def _event(row: Row) -> OpaqueMessage:
+    return OpaqueMessage(
+        chat=row["chat_id"],
+        seq=row["seq"],
+        sender=row["sender_id"],
+        client_id=row["client_id"],
+        at=to_ms(row["sent_at"]),
+        body=msgspec.Raw(row["body"]),
+    )

@@ -1,0 +1,68 @@
+-- name: lock_pair
+-- Two people opening their chat at the same moment wait for each other; without it both would make one.
+SELECT pg_advisory_xact_lock(hashtextextended('private_chat:' || $1::bigint || ':' || $2::bigint, 0))
+
+-- name: find_private
+SELECT chat_id FROM private_chats WHERE first_user_id = $1 AND second_user_id = $2
+
+-- name: insert_private
+-- One statement for all three rows; a chat with oneself has one member.
+WITH chat AS (
+    INSERT INTO chats (kind, created_at) VALUES ('private', $3) RETURNING chat_id
+), pair AS (
+    INSERT INTO private_chats (first_user_id, second_user_id, chat_id)
+    SELECT $1, $2, chat_id FROM chat
+), people AS (
+    INSERT INTO members (chat_id, user_id)
+    SELECT chat_id, user_id FROM chat, (SELECT $1::bigint UNION SELECT $2::bigint) AS p (user_id)
+)
+SELECT chat_id FROM chat
+
+-- name: find_roster
+-- Who is in a chat: what rights and fan-out need, and nothing that changes.
+SELECT c.kind, array_agg(m.user_id ORDER BY m.user_id) AS user_ids
+FROM chats AS c JOIN members AS m USING (chat_id)
+WHERE c.chat_id = $1
+GROUP BY c.kind
+
+-- name: page_of_user
+-- The caller's chats with ids in ($2, $3], oldest id first.
+SELECT chat_id, kind, last_seq
+FROM members JOIN chats USING (chat_id)
+WHERE user_id = $1 AND chat_id > $2 AND chat_id <= $3
+ORDER BY chat_id
+LIMIT $4
+
+-- name: find_for_member
+SELECT chat_id, kind, last_seq
+FROM members JOIN chats USING (chat_id)
+WHERE chat_id = $2 AND user_id = $1
+
+-- name: members_of
+SELECT m.chat_id, m.user_id, u.name, m.delivered_seq, m.read_seq
+FROM members AS m JOIN users AS u USING (user_id)
+WHERE m.chat_id = ANY ($1::bigint[])
+ORDER BY m.chat_id, m.user_id
+
+-- name: advance_positions
+-- Many members' positions at once. Never backwards, never beyond the log, and read implies delivered.
+-- Rows are locked in order, so that two gateways cannot deadlock.
+WITH wanted AS (
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+        AS w (chat_id, user_id, delivered_seq, read_seq)
+), locked AS MATERIALIZED (
+    SELECT m.chat_id, m.user_id, c.last_seq, w.delivered_seq, w.read_seq
+    FROM wanted AS w
+    JOIN members AS m USING (chat_id, user_id)
+    JOIN chats AS c USING (chat_id)
+    ORDER BY m.chat_id, m.user_id
+    FOR NO KEY UPDATE OF m
+)
+UPDATE members AS m
+SET delivered_seq = greatest(m.delivered_seq, least(greatest(l.delivered_seq, l.read_seq), l.last_seq)),
+    read_seq = greatest(m.read_seq, least(l.read_seq, l.last_seq))
+FROM locked AS l
+WHERE m.chat_id = l.chat_id AND m.user_id = l.user_id
+  AND (m.delivered_seq < least(greatest(l.delivered_seq, l.read_seq), l.last_seq)
+       OR m.read_seq < least(l.read_seq, l.last_seq))
+RETURNING m.chat_id, m.user_id, m.delivered_seq, m.read_seq

@@ -1,0 +1,16 @@
+-- name: delete_challenges
+-- Bounded, so that no statement holds many locks or runs long. Several workers share the work.
+-- ARRAY, because a plan may run the subquery of an IN more than once, and SKIP LOCKED then gives
+-- other rows each time: more than the limit.
+DELETE FROM challenges WHERE challenge_id = ANY (ARRAY(
+    SELECT challenge_id FROM challenges WHERE created_at < $1
+    ORDER BY created_at LIMIT $2
+    FOR UPDATE SKIP LOCKED
+))
+
+-- name: delete_refresh_tokens
+DELETE FROM refresh_tokens WHERE token_hash = ANY (ARRAY(
+    SELECT token_hash FROM refresh_tokens WHERE expires_at < $1
+    ORDER BY expires_at LIMIT $2
+    FOR UPDATE SKIP LOCKED
+))

@@ -1,0 +1,50 @@
+-- name: insert
+-- No row comes back where the person has begun too many already.
+INSERT INTO uploads (media_id, user_id, length_bytes, name, content_type, metadata, created_at, expires_at)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8
+WHERE (SELECT count(*) FROM uploads WHERE user_id = $2 AND finished_at IS NULL AND removed_at IS NULL) < $9
+RETURNING *
+
+-- name: find
+SELECT * FROM uploads WHERE media_id = $1 AND user_id = $2 AND removed_at IS NULL
+
+-- name: begin_writing
+-- From here on no earlier writer moves the offset, even one whose statement is still on its way.
+UPDATE uploads SET writer_epoch = writer_epoch + 1
+WHERE media_id = $1 AND user_id = $2 AND removed_at IS NULL
+RETURNING *
+
+-- name: advance
+-- The bytes are durable already. The last of them and the end of the upload are one change.
+UPDATE uploads
+SET offset_bytes = $3, expires_at = $4, finished_at = CASE WHEN $3 = length_bytes THEN $5::timestamptz END
+WHERE media_id = $1 AND writer_epoch = $2 AND offset_bytes <= $3
+  AND finished_at IS NULL AND removed_at IS NULL
+RETURNING *
+
+-- name: mark_removed
+UPDATE uploads SET removed_at = $3 WHERE media_id = $1 AND user_id = $2 AND removed_at IS NULL
+
+-- name: claim_expired
+-- What nobody came back for, and what was marked long ago and whose bytes may still be there because
+-- the process that removed them died. Marked: no writer moves it any more, no other sweep takes it.
+UPDATE uploads SET removed_at = $1
+WHERE media_id = ANY (ARRAY(
+    SELECT media_id FROM uploads
+    WHERE (finished_at IS NULL AND removed_at IS NULL AND expires_at <= $1) OR removed_at <= $2
+    ORDER BY expires_at LIMIT $3
+    FOR UPDATE SKIP LOCKED
+))
+RETURNING media_id
+
+-- name: delete
+DELETE FROM uploads WHERE media_id = $1 AND removed_at IS NOT NULL
+
+-- name: find_finished
+SELECT media_id, user_id, length_bytes, name, content_type, finished_at FROM uploads
+WHERE media_id = $1 AND user_id = $2 AND finished_at IS NOT NULL AND removed_at IS NULL
+
+-- name: find_file
+-- For whom a signed link vouches: the owner does not matter.
+SELECT media_id, user_id, length_bytes, name, content_type, finished_at FROM uploads
+WHERE media_id = $1 AND finished_at IS NOT NULL AND removed_at IS NULL

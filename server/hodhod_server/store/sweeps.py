@@ -1,0 +1,23 @@
+"""What may be forgotten after its time, in bounded batches."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from hodhod_server.store.database import Tx, rows_affected
+from hodhod_server.store.queries import Queries
+
+SQL: Final = Queries.load("sweeps")
+DELETE_CHALLENGES: Final = SQL["delete_challenges"]
+DELETE_REFRESH_TOKENS: Final = SQL["delete_refresh_tokens"]
+
+
+async def delete_challenges(tx: Tx, created_before: datetime, rows_max: int) -> int:
+    """How many challenges were deleted, the oldest first."""
+    return rows_affected(await tx.execute(DELETE_CHALLENGES, created_before, rows_max))
+
+
+async def delete_refresh_tokens(tx: Tx, expired_before: datetime, rows_max: int) -> int:
+    """How many refresh tokens were deleted, the oldest first."""
+    return rows_affected(await tx.execute(DELETE_REFRESH_TOKENS, expired_before, rows_max))

@@ -1,0 +1,70 @@
+"""Every metric of the server, declared once: unit in the name, labels from closed sets.
+
+No user, chat or path is ever a label. Each queue has a depth, each wait a histogram, each refusal a
+counter. `docs/reference/metrics.md` is generated from here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+LATENCY_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+POWERS_OF_TWO: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+HTTP_REQUESTS: Final = Counter(
+    "hodhod_http_requests_total", "HTTP requests answered.", ["method", "status"]
+)
+HTTP_SECONDS: Final = Histogram(
+    "hodhod_http_request_seconds", "From request line to answer.", buckets=LATENCY_S
+)
+REFUSALS: Final = Counter("hodhod_refusals_total", "Requests and frames refused.", ["code"])
+
+COMMIT_ROWS: Final = Histogram(
+    "hodhod_group_commit_rows", "Drafts per transaction.", buckets=POWERS_OF_TWO
+)
+COMMIT_SECONDS: Final = Histogram(
+    "hodhod_group_commit_seconds", "One batch, from taking it to COMMIT.", buckets=LATENCY_S
+)
+COMMIT_QUEUE: Final = Gauge("hodhod_group_commit_queue_rows", "Drafts waiting for their batch.")
+COMMIT_CONFLICTS: Final = Counter(
+    "hodhod_group_commit_conflicts_total", "Batches that held the resend of a message."
+)
+
+BUS_LOST: Final = Counter("hodhod_bus_lost_total", "Failed attempts to hear the other gateways.")
+FANOUT_QUEUE: Final = Gauge("hodhod_fanout_queue_envelopes", "Pushes waiting to be routed.")
+FANOUT_SECONDS: Final = Histogram(
+    "hodhod_fanout_seconds", "One batch of pushes, routed and published.", buckets=LATENCY_S
+)
+FANOUT_DROPPED: Final = Counter(
+    "hodhod_fanout_dropped_total", "Pushes given up; their people are told to sync.", ["reason"]
+)
+CONNECTIONS: Final = Gauge("hodhod_connections", "Authenticated connections of this process.")
+CONNECTIONS_CLOSED: Final = Counter(
+    "hodhod_connections_closed_total", "Connections ended by the server.", ["code"]
+)
+FRAMES_IN: Final = Counter("hodhod_frames_in_total", "Frames from clients.", ["frame"])
+FRAMES_PUSHED: Final = Counter("hodhod_frames_pushed_total", "Frames pushed to connections.")
+POSITIONS_WRITTEN: Final = Counter("hodhod_positions_written_total", "Positions that moved.")
+
+UPLOAD_WRITERS: Final = Gauge("hodhod_upload_writers", "Uploads being written by this process.")
+UPLOADED_BYTES: Final = Counter("hodhod_uploaded_bytes_total", "Bytes made durable.")
+UPLOADS_FINISHED: Final = Counter("hodhod_uploads_finished_total", "Uploads that became files.")
+DOWNLOADS_RUNNING: Final = Gauge("hodhod_downloads_running", "Files being sent by this process.")
+DOWNLOADED_BYTES: Final = Counter("hodhod_downloaded_bytes_total", "Bytes of files sent.")
+SWEPT: Final = Counter(
+    "hodhod_swept_total", "Things removed because their time was over.", ["kind"]
+)
+
+SIGNUP_HANDOFFS: Final = Counter(
+    "hodhod_signup_handoffs_total", "Codes given to a sender, by what it said.", ["outcome"]
+)
+SIGNUP_HANDOFF_SECONDS: Final = Histogram(
+    "hodhod_signup_handoff_seconds", "How long a sender took to answer.", buckets=LATENCY_S
+)
+SIGNUP_TRIES: Final = Counter("hodhod_signup_tries_total", "Codes entered.", ["result"])
+SIGNUPS: Final = Counter("hodhod_signups_total", "Numbers proved, by account.", ["account"])
+SESSIONS_CONTINUED: Final = Counter(
+    "hodhod_sessions_continued_total", "Devices let in again without a code.", ["way"]
+)

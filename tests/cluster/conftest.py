@@ -1,0 +1,67 @@
+"""Ends of the bus on the session's Valkey, under a prefix of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from hodhod_server.cluster.broker import Envelope
+from hodhod_server.cluster.redis_pool import open_redis
+from hodhod_server.domain.ids import DeviceId, UserId
+from hodhod_server.settings import RedisSettings
+from tests.cluster.cable import Cable
+
+
+class Listener:
+    """A subscriber that writes down what it hears."""
+
+    def __init__(self) -> None:
+        self.envelopes: list[Envelope] = []
+        self.gaps = 0
+        self.gaps_for: list[UserId] = []
+        self.ended: list[DeviceId] = []
+
+    def on_envelopes(self, envelopes: Sequence[Envelope]) -> None:
+        self.envelopes += envelopes
+
+    def on_gap(self) -> None:
+        self.gaps += 1
+
+    def on_gap_for(self, users: Sequence[UserId]) -> None:
+        self.gaps_for += users
+
+    def on_device_ended(self, device: DeviceId) -> None:
+        self.ended.append(device)
+
+
+@contextlib.asynccontextmanager
+async def at_work(*loops: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Background loops, for the life of the block."""
+
+    async def forever(loop: Callable[[], Awaitable[None]]) -> None:
+        await loop()
+
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(forever(loop)) for loop in loops]
+        yield
+        for loop in running:
+            loop.cancel()
+
+
+@pytest.fixture
+async def redis(redis_settings: RedisSettings) -> AsyncIterator[Redis]:
+    """A client that nothing disturbs."""
+    async with open_redis(redis_settings) as client:
+        yield client
+
+
+@pytest.fixture
+async def cable(redis_settings: RedisSettings, tmp_path: Path) -> AsyncIterator[Cable]:
+    """A line to Valkey that can be cut and frozen."""
+    async with Cable.laid(redis_settings, tmp_path / "cable.sock") as laid:
+        yield laid

@@ -1,0 +1,144 @@
+"""The bus between gateways: order, gaps, and what happens when it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+
+from hodhod_server.cluster.broker import BrokerUnavailable, Envelope
+from hodhod_server.cluster.broker_redis import RedisBroker
+from hodhod_server.cluster.redis_pool import open_redis
+from hodhod_server.domain.ids import DeviceId, GatewayId, UserId
+from hodhod_server.settings import RedisSettings
+from tests.cluster.cable import Cable
+from tests.cluster.conftest import Listener, at_work
+from tests.eventually import eventually
+
+ONE, OTHER, NOBODY = GatewayId("one"), GatewayId("other"), GatewayId("nobody")
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    settings: RedisSettings, redis: Redis, gateway: GatewayId, listener: Listener
+) -> AsyncIterator[RedisBroker]:
+    """A gateway's end of the bus, subscribed, its start announced."""
+    async with open_redis(settings) as own, redis.pubsub() as ear:
+        await ear.subscribe(f"{settings.prefix}:gateways")
+        broker = RedisBroker(own, settings.prefix, gateway)
+
+        async def run() -> None:
+            await broker.run(listener)
+
+        async with at_work(run), asyncio.timeout(5):
+            while gateway.encode() not in await next_publication(ear):
+                pass
+            yield broker
+
+
+async def next_publication(ear: PubSub) -> bytes:
+    message = await ear.get_message(timeout=1)
+    return message["data"] if message and message["type"] == "message" else b""
+
+
+def envelope(number: int) -> Envelope:
+    return Envelope((UserId(number),), f"{number}".encode())
+
+
+async def test_publications_arrive_in_their_order_and_only_where_they_are_sent(
+    redis: Redis, redis_settings: RedisSettings
+) -> None:
+    here, there = Listener(), Listener()
+    async with (
+        listening(redis_settings, redis, ONE, here) as one,
+        listening(redis_settings, redis, OTHER, there),
+    ):
+        for number in range(0, 100, 2):
+            batch = [envelope(number), envelope(number + 1)]
+            assert await one.publish({OTHER: batch}) == []
+        await eventually(lambda: len(there.envelopes) == 100)
+    assert there.envelopes == [envelope(number) for number in range(100)]
+    assert not here.envelopes
+
+
+async def test_a_gateway_that_nobody_answers_for_is_named(
+    redis: Redis, redis_settings: RedisSettings
+) -> None:
+    there = Listener()
+    async with (
+        listening(redis_settings, redis, ONE, Listener()) as one,
+        listening(redis_settings, redis, OTHER, there),
+    ):
+        batches = {NOBODY: [envelope(1)], OTHER: [envelope(2)]}
+        assert await one.publish(batches) == [NOBODY]
+        await eventually(lambda: there.envelopes == [envelope(2)])
+
+
+async def test_announcements_reach_every_gateway(
+    redis: Redis, redis_settings: RedisSettings
+) -> None:
+    here, there = Listener(), Listener()
+    async with (
+        listening(redis_settings, redis, ONE, here) as one,
+        listening(redis_settings, redis, OTHER, there),
+    ):
+        await eventually(lambda: here.gaps == 1)  # the other one started
+        await one.announce_gap([UserId(5)])
+        await one.announce_end(DeviceId(7))
+        await one.announce_gap([])
+        await eventually(lambda: here.gaps == 2 and there.gaps == 1)
+    for listener in (here, there):
+        assert (listener.gaps_for, listener.ended) == ([UserId(5)], [DeviceId(7)])
+
+
+async def test_a_broken_subscription_is_noticed_and_taken_up_again(
+    redis: Redis, redis_settings: RedisSettings, cable: Cable
+) -> None:
+    here, there, returned = Listener(), Listener(), []
+    async with (
+        listening(redis_settings, redis, ONE, here) as one,
+        listening(cable.settings, redis, OTHER, there) as other,
+    ):
+        await eventually(lambda: here.gaps == 1)
+        other.on_return(lambda: returned.append(OTHER))
+        cable.cut()
+        await eventually(lambda: not cable.is_used)
+        with pytest.raises(BrokerUnavailable):
+            await other.announce_end(DeviceId(1))
+        cable.mend()
+        await eventually(lambda: bool(returned))
+        assert await one.publish({OTHER: [envelope(1)]}) == []
+        await eventually(lambda: there.envelopes == [envelope(1)])
+        assert returned == [OTHER]
+    assert here.gaps == 1, "nobody else needs to sync because one gateway lost the bus"
+
+
+async def test_a_momentary_cut_is_noticed_too(
+    redis: Redis, redis_settings: RedisSettings, cable: Cable
+) -> None:
+    returned: list[GatewayId] = []
+    async with listening(cable.settings, redis, OTHER, Listener()) as other:
+        other.on_return(lambda: returned.append(OTHER))
+        cable.cut()
+        cable.mend()
+        await eventually(lambda: bool(returned))
+
+
+async def test_what_nobody_understands_is_a_gap_and_not_the_end(
+    redis: Redis, redis_settings: RedisSettings
+) -> None:
+    there = Listener()
+    async with (
+        listening(redis_settings, redis, ONE, Listener()) as one,
+        listening(redis_settings, redis, OTHER, there),
+    ):
+        gaps = there.gaps
+        for strange in (b"", b"\xc1", b"\x92\xa5later\x01", b"hello"):
+            await redis.publish(f"{redis_settings.prefix}:gateway:{OTHER}", strange)
+        await one.publish({OTHER: [envelope(1)]})
+        await eventually(lambda: there.envelopes == [envelope(1)])
+        assert there.gaps == gaps + 4

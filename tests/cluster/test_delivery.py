@@ -1,0 +1,102 @@
+"""Fan-out: people here do not wait for the bus, and who could not be reached is told to sync."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from hodhod_server.cluster.broker import BrokerUnavailable, Envelope
+from hodhod_server.cluster.redis_pool import open_redis
+from hodhod_server.cluster.routing import Routing
+from hodhod_server.domain.ids import DeviceId, GatewayId, UserId
+from hodhod_server.services import delivery as module
+from hodhod_server.services.delivery import Delivery
+from hodhod_server.settings import RedisSettings
+from tests.cluster.cable import Cable
+from tests.cluster.conftest import Listener, at_work
+from tests.eventually import eventually
+
+HERE, THERE = GatewayId("here"), GatewayId("there")
+
+
+class Bus:
+    """A bus that can be told to fail."""
+
+    def __init__(self) -> None:
+        self.is_away = False
+        self.published: list[Envelope] = []
+        self.gaps: list[list[UserId]] = []
+
+    async def publish(self, batches: Mapping[GatewayId, Sequence[Envelope]]) -> list[GatewayId]:
+        self._require()
+        for envelopes in batches.values():
+            self.published += envelopes
+        return []
+
+    async def announce_gap(self, users: Sequence[UserId]) -> None:
+        self._require()
+        self.gaps.append(sorted(users))
+
+    async def announce_end(self, device: DeviceId) -> None:
+        raise AssertionError
+
+    def _require(self) -> None:
+        if self.is_away:
+            raise BrokerUnavailable
+
+
+def envelope(number: int) -> Envelope:
+    return Envelope((UserId(number),), b"x")
+
+
+async def test_people_here_do_not_wait_for_a_bus_that_does_not_answer(cable: Cable) -> None:
+    local = Listener()
+    async with open_redis(cable.settings) as client:
+        delivery = Delivery(Routing(client, cable.settings.prefix, HERE), Bus(), local)
+        async with at_work(delivery.run_here, delivery.run_elsewhere):
+            cable.freeze()
+            for number in range(1, 6):
+                delivery.enqueue([envelope(number)])
+                await asyncio.sleep(0.01)
+            assert local.envelopes == [envelope(number) for number in range(1, 6)]
+
+
+async def test_whoever_could_not_be_reached_is_told_when_the_bus_is_back(
+    redis_settings: RedisSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 0.01)
+    bus = Bus()
+    async with open_redis(redis_settings) as client:
+        await Routing(client, redis_settings.prefix, THERE).add([UserId(1), UserId(2)])
+        delivery = Delivery(Routing(client, redis_settings.prefix, HERE), bus, Listener())
+        async with at_work(delivery.run_elsewhere, delivery.run_gaps):
+            bus.is_away = True
+            delivery.enqueue([envelope(1), envelope(2), envelope(3)])
+            await asyncio.sleep(0.1)
+            bus.is_away = False
+            await eventually(lambda: bool(bus.gaps))
+            delivery.enqueue([envelope(1)])
+            await eventually(lambda: bool(bus.published))
+    assert bus.gaps == [[1, 2, 3]]
+    assert bus.published == [envelope(1)]
+
+
+async def test_too_many_to_name_means_everybody(
+    redis_settings: RedisSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 0.01)
+    monkeypatch.setattr(module, "QUEUE_MAX", 3)
+    monkeypatch.setattr(module, "UNTOLD_MAX", 5)
+    bus, local = Bus(), Listener()
+    async with open_redis(redis_settings) as client:
+        delivery = Delivery(Routing(client, redis_settings.prefix, HERE), bus, local)
+        delivery.enqueue(envelope(number) for number in range(1, 6))
+        async with at_work(delivery.run_here, delivery.run_gaps):
+            await eventually(lambda: bool(bus.gaps))
+            delivery.enqueue(envelope(number) for number in range(1, 11))
+            await eventually(lambda: len(bus.gaps) == 2)
+            await asyncio.sleep(0.05)
+    assert bus.gaps == [[4, 5], []]
+    assert len(local.envelopes) == 15

@@ -1,0 +1,73 @@
+"""Gateways in this process, on real sockets, over the session's real engines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from hodhod_server import app
+from hodhod_server.domain.keys import Keys
+from hodhod_server.settings import ListenSettings, Settings
+from hodhod_server.store.database import Database
+from hodhod_server.web.serving import serve
+from tests.clock import FakeClock
+from tests.free_ports import free_port
+from tests.people import People
+from tests.raw_client import RawClient
+
+Gateway = Callable[..., AbstractAsyncContextManager[str]]
+
+
+@contextlib.asynccontextmanager
+async def running(parts: app.Parts, listen: ListenSettings) -> AsyncIterator[None]:
+    """A role's edge and its loops, for the life of the block."""
+
+    async def forever(loop: Callable[[], Awaitable[None]]) -> None:
+        await loop()
+
+    async with asyncio.TaskGroup() as tasks:
+        loops = [tasks.create_task(forever(loop)) for loop in parts.loops]
+        async with serve(parts.app, listen):
+            yield
+        for loop in loops:
+            loop.cancel()
+
+
+@pytest.fixture
+def gateway(settings: Settings, clock: FakeClock) -> Gateway:
+    """Starts a gateway; yields its address `http://…`."""
+
+    @contextlib.asynccontextmanager
+    async def start(changed: Settings = settings) -> AsyncIterator[str]:
+        listen = ListenSettings(port=free_port())
+        async with app.gateway(changed, clock) as parts, running(parts, listen):
+            yield f"http://127.0.0.1:{listen.port}"
+
+    return start
+
+
+@pytest.fixture
+def people(database: Database, keys: Keys, clock: FakeClock) -> People:
+    return People(database, keys, clock)
+
+
+@pytest.fixture
+async def base(gateway: Gateway) -> AsyncIterator[str]:
+    """One gateway."""
+    async with gateway() as address:
+        yield address
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Callable[..., Awaitable[RawClient]]]:
+    """Opens clients and closes them at the end."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def open_client(base: str, token: str | None, **options: str) -> RawClient:
+            return await stack.enter_async_context(RawClient.open(base, token, **options))
+
+        yield open_client

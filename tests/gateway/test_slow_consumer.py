@@ -1,0 +1,118 @@
+"""A client that does not read is let go with a code after which it resumes; nobody waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from hodhod_server.gateway.writer import QUEUE_S_MAX, Writer
+from hodhod_server.settings import GatewaySettings, Settings
+from tests.eventually import eventually
+from tests.gateway.conftest import Gateway
+from tests.people import People
+from tests.raw_client import RawClient
+
+Connect = Callable[..., Awaitable[RawClient]]
+LONG_TEXT = "م" * 4096  # 8 KiB
+MESSAGES = 1200  # more than loopback sockets hold on their own
+
+
+class StuckTransport:
+    """Takes one frame and never finishes sending it."""
+
+    def __init__(self) -> None:
+        self.release = asyncio.Event()
+        self.sent: list[bytes] = []
+
+    async def receive(self) -> bytes | None:
+        return None
+
+    async def send(self, frame: bytes) -> None:
+        await self.release.wait()
+        self.sent.append(frame)
+
+    async def close(self, code: int) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+async def test_a_slow_client_is_let_go_and_finds_everything_when_it_returns(
+    gateway: Gateway, people: People, connect: Connect, settings: Settings
+) -> None:
+    tight = settings.model_copy(update={"gateway": GatewaySettings(send_queue_bytes_max=64 * 1024)})
+    sara, reza = await people.new(), await people.new()
+    async with gateway(tight) as base:
+        hers, his = await connect(base, sara.token), await connect(base, reza.token)
+        chat = await hers.open_chat(reza.user)
+        for number in range(1, MESSAGES + 1):
+            assert (await hers.send_text(chat, LONG_TEXT))["seq"] == number
+        got = await count_until_closed(his)
+        assert 0 < got < MESSAGES
+        again = await connect(base, reza.token)
+        missed = await again.ask("history", chat=chat, after=got, limit=200)
+        assert missed["events"][0]["seq"] == got + 1
+        assert missed["more"]
+
+
+async def count_until_closed(client: RawClient) -> int:
+    """How many frames came before the end (4001 where the goodbye still got through)."""
+    for count in itertools.count():
+        try:
+            await client.receive()
+        except ConnectionError:
+            return count
+    raise AssertionError
+
+
+async def test_pages_that_were_asked_for_wait_for_the_client_instead(
+    gateway: Gateway, people: People, connect: Connect, settings: Settings
+) -> None:
+    tight = settings.model_copy(update={"gateway": GatewaySettings(send_queue_bytes_max=64 * 1024)})
+    sara = await people.new()
+    async with gateway(tight) as base:
+        hers = await connect(base, sara.token)
+        chat = await hers.open_chat(sara.user)
+        for _ in range(70):
+            await hers.send_text(chat, LONG_TEXT)
+        for ref in range(1000, 1020):
+            await hers.tell(t="history", ref=ref, chat=chat, limit=70)
+        for ref in range(1000, 1020):
+            assert len((await hers.reply(ref))["events"]) > 50
+
+
+async def test_the_queue_is_bounded_in_bytes() -> None:
+    transport = StuckTransport()
+    writer = Writer(transport, bytes_max=1000)
+    assert all(writer.enqueue(b"x" * 100) for _ in range(10))
+    assert not writer.enqueue(b"x")
+
+
+async def test_a_frame_on_its_way_counts_until_it_is_sent() -> None:
+    transport = StuckTransport()
+    writer = Writer(transport, bytes_max=1000)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(writer.run())
+        assert writer.enqueue(b"x" * 1000)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not writer.enqueue(b"x")
+        transport.release.set()
+        await eventually(lambda: bool(transport.sent))
+        assert writer.enqueue(b"x" * 1000)
+        running.cancel()
+
+
+async def test_the_queue_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 1000.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
+    writer = Writer(StuckTransport(), bytes_max=1000)
+    assert writer.enqueue(b"x")
+    now_s += QUEUE_S_MAX - 1
+    assert writer.enqueue(b"x")
+    now_s += 2
+    assert not writer.enqueue(b"x")

@@ -1,0 +1,35 @@
+"""One measure, very small, on a real server: the whole way from sign-up to the files it leaves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hodhod_loadtest.bench import suite
+from hodhod_loadtest.bench.environment import environment
+from hodhod_loadtest.bench.target import Plan
+from tests import running
+
+NAME = "durable_msgs_per_server_cpu_s"
+
+
+async def test_a_tiny_measure_counts_messages_and_the_cpu_of_the_whole_server(
+    tmp_path: Path,
+) -> None:
+    kept_bytecode = {**running.environment(), "PYTHONDONTWRITEBYTECODE": ""}
+    plan = Plan(runs=1, seconds=0.4, warm_up_s=0.1, pairs=2, environment=kept_bytecode)
+    outcome = await suite.run(plan, only=[NAME])
+    assert outcome.left_out == []
+    beside = suite.write(outcome, plan, environment(), tmp_path / "bench.json")
+
+    [told] = json.loads((tmp_path / "bench.json").read_text())
+    assert (told["name"], told["better"], len(told["detail"]["runs"])) == (NAME, "higher", 1)
+    [run] = told["detail"]["by_run"]
+    by_role = run["server_cpu_s_by_role"]
+    assert {"supervisor", "gateway", "signup", "media", "worker", "postgres", "valkey"} == {
+        *by_role
+    }
+    assert by_role["gateway"] > 0
+    assert by_role["postgres"] > 0, "backends are children of the postmaster"
+    about = json.loads(beside.read_text())
+    assert {"commit", "cpu", "cores", "python", "kernel", "left_out"} <= set(about)

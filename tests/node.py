@@ -1,0 +1,97 @@
+"""A whole server in this process: gateway, sign-up and media on free ports, over real engines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple, Self
+
+import aiohttp
+
+from hodhod_server import app
+from hodhod_server.app import Role
+from hodhod_server.domain.clock import Clock, SystemClock
+from hodhod_server.settings import ListenSettings, PublicSettings, Settings
+from hodhod_server.web.serving import serve
+from tests.free_ports import free_port
+
+ROLES = (Role.GATEWAY, Role.SIGNUP, Role.MEDIA)
+
+
+class Node(NamedTuple):
+    """Where the roles listen."""
+
+    gateway: str
+    signup: str
+    media: str
+
+    @property
+    def url(self) -> str:
+        """The one address that a client is given."""
+        return self.gateway
+
+    async def code(self, phone: str) -> str:
+        """The newest code sent to a number, as its owner reads it."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{self.signup}/dev/outbox", params={"phone": phone}) as answer,
+        ):
+            texts: list[dict[str, Any]] = (await answer.json())["texts"]
+        code: str = re.findall(r"[0-9]{6}", texts[-1]["text"])[-1]
+        return code
+
+
+def new_node() -> Node:
+    """Addresses on free ports, for a node that is started later, or again."""
+    return Node(*(f"http://127.0.0.1:{free_port()}" for _ in ROLES))
+
+
+@contextlib.asynccontextmanager
+async def running_node(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    node: Node | None = None,
+    public: Node | None = None,
+) -> AsyncIterator[Node]:
+    """Serve the roles at `node`; clients are told the addresses of `public` (a proxy's, say)."""
+    node = node or new_node()
+    told = public or node
+    known = PublicSettings(gateway_url=told.gateway, signup_url=told.signup, media_url=told.media)
+    async with contextlib.AsyncExitStack() as stack:
+        loops = await stack.enter_async_context(_Loops())
+        for role, address in zip(ROLES, node, strict=True):
+            listen = ListenSettings(port=int(address.rpartition(":")[2]))
+            own = settings.model_copy(update={"public": known, "listen": listen})
+            opened = app.ROLES[role](own, clock or SystemClock())
+            parts = await stack.enter_async_context(opened)
+            await stack.enter_async_context(serve(parts.app, listen))
+            for loop in parts.loops:
+                loops.start(loop)
+        yield node
+
+
+class _Loops:
+    """Background loops; what fails in the test is raised as it is, and not in a group."""
+
+    def __init__(self) -> None:
+        self._group = asyncio.TaskGroup()
+        self._running: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._running:
+            task.cancel()
+        await self._group.__aexit__(None, None, None)
+
+    def start(self, loop: app.Loop) -> None:
+        self._running.append(self._group.create_task(_forever(loop)))
+
+
+async def _forever(loop: app.Loop) -> None:
+    await loop()

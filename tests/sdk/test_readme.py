@@ -1,0 +1,176 @@
+"""The examples that people read first do what they say, word by word, against a real server.
+
+An example runs in a thread of its own, as a person's program does; `input` reads the code where a
+person would read it, and the one thing that is replaced in it is the server's address.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from collections.abc import AsyncIterator
+from inspect import isawaitable
+from pathlib import Path, PurePosixPath
+from types import CodeType
+from typing import Any
+
+import pytest
+
+from hodhod import Client, File, Message, Progress
+from hodhod_server.settings import Settings
+from tests import source_tree
+from tests.node import Node, running_node
+from tests.sdk.reading import next_messages, until
+
+PYTHON = re.compile(r"^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+ADDRESS = "http://127.0.0.1:8080"
+SARA, REZA = "09123456789", "+989351112233"
+
+
+def examples(page: str) -> list[str]:
+    """The Python blocks of a page."""
+    text = source_tree.read(PurePosixPath(page))
+    return [match["code"] for match in PYTHON.finditer(text)]
+
+
+class Example:
+    """A program from a page, running."""
+
+    def __init__(self, code: str, node: Node) -> None:
+        self.printed: list[Any] = []
+        self._node = node
+        self._loop = asyncio.new_event_loop()
+        self._code = _compiled(code.replace(ADDRESS, node.url))
+        self._task: asyncio.Task[None] | None = None
+        self._running = asyncio.ensure_future(asyncio.to_thread(self._run))
+
+    async def stop(self) -> None:
+        """Ctrl-C. Raises what the program failed with."""
+        if self._task is not None and not self._running.done():
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        await self._running
+
+    async def result(self) -> list[Any]:
+        """What it printed, when it is over by itself."""
+        await self._running
+        return self.printed
+
+    def _run(self) -> None:
+        with (
+            contextlib.suppress(asyncio.CancelledError),
+            asyncio.Runner(loop_factory=lambda: self._loop) as runner,
+        ):
+            runner.run(self._main())
+
+    async def _main(self) -> None:
+        self._task = asyncio.current_task()
+        names = {"input": self._type_code, "print": self._print, "__name__": "__main__"}
+        outcome = eval(self._code, names)
+        if isawaitable(outcome):
+            await outcome
+
+    def _type_code(self, question: str) -> str:
+        assert "sms" in question
+        query = urllib.parse.urlencode({"phone": SARA})
+        with urllib.request.urlopen(f"{self._node.signup}/dev/outbox?{query}") as answer:
+            texts = json.load(answer)["texts"]
+        code: str = re.findall(r"[0-9]{6}", texts[-1]["text"])[-1]
+        return code
+
+    def _print(self, *values: Any) -> None:
+        self.printed.extend(values)
+
+
+def _compiled(code: str) -> CodeType:
+    awaited = code.replace("asyncio.run(main())", "await main()")
+    compiled: CodeType = compile(awaited, "page", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    return compiled
+
+
+@pytest.fixture
+async def node(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Node]:
+    """A server, and an empty folder to run examples in."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trip.mp4").write_bytes(os.urandom(1_000_000))
+    async with running_node(settings) as running:
+        yield running
+
+
+async def reza_signs_up(node: Node, client: Client) -> None:
+    challenge = await client.request_code(REZA)
+    await challenge.verify(await node.code(REZA), name="Reza")
+
+
+@pytest.mark.parametrize("page", ["README.md", "client_sdk/README.md"])
+async def test_the_ten_lines_of_the_readme_work(node: Node, page: str) -> None:
+    [code] = examples(page)
+    async with Client(node.url, state="reza.session") as reza:
+        await reza_signs_up(node, reza)
+        example = Example(code, node)
+        try:
+            [hello] = await next_messages(reza, 1)
+            assert hello.text == "سلام"
+            if "send_file" in code:
+                [film] = await next_messages(reza, 1)
+                assert isinstance(film.body, File)
+                assert film.body.size == 1_000_000
+                assert example.printed[-1] == Progress(1_000_000, 1_000_000)
+            answer = await reza.send(hello.chat, "علیک سلام")
+            await until(lambda: answer in example.printed)
+        finally:
+            await example.stop()
+
+
+async def test_the_tutorial_works(node: Node) -> None:
+    sign_up, listen, write = examples("docs/tutorial/first-messages.md")
+    assert await Example(sign_up, node).result() == ["signed in:", True]
+    async with Client(node.url, state="reza.session") as reza:
+        await reza_signs_up(node, reza)
+    listening = Example(listen, node)
+    try:
+        [sent] = await Example(write, node).result()
+        assert isinstance(sent, Message)
+        await until(lambda: sent in listening.printed)
+    finally:
+        await listening.stop()
+
+
+async def test_the_example_program_works(node: Node, tmp_path: Path) -> None:
+    program = source_tree.ROOT / "client_sdk/examples/first_messages.py"
+    async with Client(node.url, state="reza.session") as reza:
+        await reza_signs_up(node, reza)
+        running = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(program),
+            *(SARA, "--to", REZA, "--file", "trip.mp4", "--url", node.url),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert running.stdin is not None
+        try:
+            running.stdin.write(await _code_line(node))
+            hello, film = await next_messages(reza, 2)
+            assert (hello.text, film.file and film.file.name) == ("سلام", "trip.mp4")
+        finally:
+            running.terminate()
+            await running.communicate()
+
+
+async def _code_line(node: Node) -> bytes:
+    """The code as it is typed, once it was sent."""
+    for _ in range(200):
+        try:
+            return f"{await node.code(SARA)}\n".encode()
+        except IndexError:
+            await asyncio.sleep(0.05)
+    raise AssertionError("no code was sent")

@@ -1,0 +1,267 @@
+"""Cases of the session that chance meets too rarely, and what it asks for when."""
+
+from __future__ import annotations
+
+import random
+
+from msgspec import Raw
+
+from hodhod import Message, PositionChanged, Text, TypingSeen
+from hodhod._event_queue import HINTS_MAX
+from hodhod._outbox import Outbox, Pending
+from hodhod._session import Kept, Session
+from hodhod.testing._logs import FakeChat, Logs, encoded
+from hodhod_wire.codec import MSGPACK
+from hodhod_wire.events import EventHeader
+from hodhod_wire.frames import (
+    EventPush,
+    History,
+    PositionPush,
+    Resync,
+    Sent,
+    Sync,
+    Synced,
+    TypingPush,
+)
+
+ME, OTHER = 7, 8
+
+
+def new_session(
+    kept: dict[int, Kept] | None = None, *, knows_all: bool = True, outbox: Outbox | None = None
+) -> Session:
+    return Session(
+        ME,
+        outbox=outbox or Outbox(),
+        kept=kept or {},
+        knows_all=knows_all,
+        dice=random.Random(5),
+    )
+
+
+def server_with(*chats: int) -> Logs:
+    logs = Logs()
+    logs.names = {ME: "Sara", OTHER: "Reza"}
+    logs.chats = {chat: FakeChat(chat, {ME: [0, 0], OTHER: [0, 0]}) for chat in chats}
+    return logs
+
+
+def written(logs: Logs, chat: int, sender: int = OTHER) -> EventPush:
+    """A new message, as it is pushed."""
+    number = sum(len(one.log) for one in logs.chats.values()) + 1
+    return EventPush(event=encoded(logs.append(chat, sender, number, Text(f"text {number}"), 1)))
+
+
+def answer(session: Session, logs: Logs, now_s: float = 0.0) -> None:
+    """Answer all requests that are due."""
+    while (request := session.next_request(now_s)) is not None:
+        if isinstance(request, Sync):
+            session.take_synced(logs.sync(request, ME), now_s)
+        else:
+            session.take_page(logs.history(request), now_s)
+
+
+def texts(session: Session) -> list[str]:
+    found: list[str] = []
+    while (event := session.next_event()) is not None:
+        if isinstance(event, Message):
+            found.append(event.text)
+    return found
+
+
+def test_thousands_of_chats_are_synchronised_in_windows_of_a_thousand() -> None:
+    chats = list(range(2, 5002, 2))
+    session = new_session({chat: Kept(0) for chat in chats})
+    session.connected()
+    asked: list[Sync] = []
+    while isinstance(request := session.next_request(0.0), Sync):
+        asked.append(request)
+        session.take_synced(Synced(ref=1, chats=[]), 0.0)
+    assert [(one.after, one.until, len(one.positions)) for one in asked] == [
+        (0, 2000, 1000),
+        (2000, 4000, 1000),
+        (4000, None, 500),
+    ]
+    assert session.is_synced
+
+
+def test_a_page_of_a_sync_is_followed_by_the_next() -> None:
+    session, logs = new_session(), server_with(*range(1, 9))
+    for chat in logs.chats:
+        written(logs, chat)
+    session.connected()
+    answer(session, logs)
+    assert texts(session) == [f"text {number}" for number in range(1, 9)]
+    assert [chat.id for chat in session.chats()] == list(range(1, 9))
+
+
+def test_a_gap_gets_a_moment_to_close_by_itself() -> None:
+    session, logs = new_session({1: Kept(0)}), server_with(1)
+    session.connected()
+    answer(session, logs)
+    first, second = written(logs, 1), written(logs, 1)
+    session.take_push(second, 10.0)
+    assert session.next_request(10.1) is None
+    assert session.next_due_s() == 10.25
+    session.take_push(first, 10.2)
+    assert session.next_due_s() is None
+    assert texts(session) == ["text 1", "text 2"]
+    written(logs, 1)
+    session.take_push(written(logs, 1), 20.0)
+    assert session.next_request(20.3) == History(chat=1, after=2, limit=200)
+
+
+def test_an_answer_that_does_not_help_is_not_asked_for_at_once_again() -> None:
+    session, logs = new_session({1: Kept(0)}), server_with(1)
+    session.connected()
+    answer(session, logs)
+    written(logs, 1)
+    session.take_push(written(logs, 1), 0.0)
+    request = session.next_request(1.0)
+    assert isinstance(request, History)
+    session.take_page(logs.history(History(chat=1, after=9)), 1.0)
+    assert session.next_request(2.9) is None
+    answer(session, logs, 3.1)
+    assert texts(session) == ["text 1", "text 2"]
+
+
+def test_a_resync_comes_at_a_random_moment_of_the_time_given() -> None:
+    moments = []
+    for seed in range(50):
+        session = Session(ME, outbox=Outbox(), kept={}, knows_all=True, dice=random.Random(seed))
+        session.connected()
+        answer(session, server_with())
+        session.take_push(Resync(within_ms=4000), 100.0)
+        due_s = session.next_due_s()
+        assert due_s is not None
+        assert session.next_request(due_s - 0.001) is None
+        assert isinstance(session.next_request(due_s), Sync)
+        moments.append(due_s)
+    assert min(moments) < 100.5
+    assert max(moments) > 103.5
+    assert max(moments) <= 104.0
+
+
+def test_a_first_sync_gives_the_last_events_and_later_ones_everything() -> None:
+    session, logs = new_session(knows_all=False), server_with(1)
+    for _ in range(9):
+        written(logs, 1)
+    session.connected()
+    answer(session, logs)
+    assert texts(session) == ["text 7", "text 8", "text 9"]
+    session.disconnected()
+    logs.chats[2] = FakeChat(2, {ME: [0, 0], OTHER: [0, 0]})
+    for _ in range(9):
+        written(logs, 2)
+    session.connected()
+    answer(session, logs)
+    assert texts(session) == [f"text {number}" for number in range(10, 19)]
+
+
+def test_what_was_sent_before_the_first_sync_leaves_no_hole() -> None:
+    session, logs = new_session(knows_all=False), server_with(1)
+    session.connected()
+    send(session, logs, 1, 100)
+    for _ in range(9):
+        written(logs, 1)
+    answer(session, logs)
+    assert texts(session) == [f"text {number}" for number in range(2, 11)]
+
+
+def send(session: Session, logs: Logs, chat: int, client_id: int) -> None:
+    """A message of this device, acknowledged to its writer."""
+    pending = Pending(client_id=client_id, chat=chat, body=Text("mine"))
+    session.outbox.add(pending)
+    session.outbox.release(client_id)
+    message = logs.append(chat, ME, client_id, pending.body, 1)
+    session.take_sent(client_id, Sent(ref=1, chat=chat, seq=message.seq, at=1), 0.0)
+    assert session.outbox.returned.popleft() == Message(
+        chat=chat, seq=message.seq, sender=ME, client_id=client_id, at=1, body=pending.body
+    )
+
+
+def test_own_messages_right_behind_the_event_in_work_are_not_told_after_a_crash() -> None:
+    session, logs = new_session({1: Kept(0)}), server_with(1)
+    session.connected()
+    answer(session, logs)
+    session.take_push(written(logs, 1), 0.0)
+    send(session, logs, 1, 100)
+    send(session, logs, 1, 101)
+    assert isinstance(session.next_event(), Message)
+    kept = session.kept()
+    assert kept == {1: Kept(0, [2, 3])}
+    again = new_session(kept)
+    again.connected()
+    answer(again, logs)
+    assert texts(again) == ["text 1"]
+    assert again.kept() == {1: Kept(3)}
+
+
+def test_events_of_a_later_version_are_passed_over() -> None:
+    session, logs = new_session({1: Kept(0)}), server_with(1)
+    session.connected()
+    answer(session, logs)
+    session.take_push(EventPush(event=Raw(MSGPACK.encode(EventHeader(1, 1)))), 0.0)
+    session.take_push(EventPush(event=Raw(b"\xc1")), 0.0)
+    logs.append(1, OTHER, 50, Text("of a later version"), 1)
+    session.take_push(written(logs, 1), 0.0)
+    assert texts(session) == ["text 2"]
+    assert session.kept() == {1: Kept(2)}
+
+
+def test_a_chat_that_is_not_ours_is_forgotten() -> None:
+    session, logs = new_session(), server_with(1)
+    stranger = server_with(9)
+    written(stranger, 9)
+    session.connected()
+    answer(session, logs)
+    session.take_push(written(stranger, 9), 0.0)
+    answer(session, logs)
+    assert session.next_due_s() is None
+    assert session.kept() == {1: Kept(0)}
+
+
+def test_a_chat_that_is_refused_is_not_asked_for_again() -> None:
+    session, logs = new_session({1: Kept(0)}), server_with(1)
+    session.connected()
+    answer(session, logs)
+    written(logs, 1)
+    session.take_push(written(logs, 1), 0.0)
+    assert isinstance(session.next_request(1.0), History)
+    session.fail(1.0, None, may_retry=False)
+    assert session.next_request(100.0) is None
+    assert session.next_due_s() is None
+
+
+def test_a_busy_server_is_left_alone_for_as_long_as_it_asks() -> None:
+    session, logs = new_session(), server_with(1)
+    session.connected()
+    assert session.next_request(0.0) is not None
+    session.fail(0.0, 7.0, may_retry=True)
+    assert session.next_request(6.9) is None
+    assert session.next_due_s() == 7.0
+    answer(session, logs, 7.0)
+    assert session.is_synced
+
+
+def test_hints_are_bounded_and_the_newest_position_counts() -> None:
+    session = new_session()
+    for seq in range(1, 5):
+        session.take_push(PositionPush(chat=1, user=OTHER, delivered=seq, read=0), 0.0)
+    for _ in range(HINTS_MAX + 10):
+        session.take_push(TypingPush(chat=1, user=OTHER), 0.0)
+    assert session.next_event() == PositionChanged(chat=1, user=OTHER, delivered=4, read=0)
+    hints = 0
+    while isinstance(session.next_event(), TypingSeen):
+        hints += 1
+    assert hints == HINTS_MAX - 1
+
+
+def test_what_is_known_is_no_news() -> None:
+    session = new_session()
+    session.read(1, 5)
+    session.take_push(PositionPush(chat=1, user=ME, delivered=5, read=5), 0.0)
+    session.take_push(PositionPush(chat=1, user=ME, delivered=4, read=0), 0.0)
+    assert session.next_event() is None
+    session.take_push(PositionPush(chat=1, user=ME, delivered=6, read=5), 0.0)
+    assert session.next_event() == PositionChanged(chat=1, user=ME, delivered=6, read=5)
