@@ -81,7 +81,7 @@ def bench(out: Path, only: tuple[str, ...], runs: int, seconds: float) -> None:
     """
     about = environment()
     plan = Plan(runs=runs, seconds=seconds, tell=lambda line: click.echo(f"  {line}", err=True))
-    outcome = asyncio.run(suite.run(plan, only))
+    outcome = suite.run(plan, only)
     beside = suite.write(outcome, plan, about, out)
     for line in report.lines(outcome):
         click.echo(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import random
@@ -17,7 +18,7 @@ from hodhod_loadtest.bench.accounting import ServerProcesses, Stat, Use
 from hodhod_loadtest.bench.figures import Figure, LeftOut, percentile, spread
 from hodhod_loadtest.bench.loops import OpenRun
 from hodhod_loadtest.bench.measure_messages import open_loop_figure
-from hodhod_loadtest.bench.pacing import ConstantPacer, keep_pace
+from hodhod_loadtest.bench.pacing import ConstantPacer, keep_pace, real_time_priority, ticking_loop
 from hodhod_loadtest.bench.suite import NAMES, Outcome
 from hodhod_loadtest.cli import main
 
@@ -185,6 +186,15 @@ async def test_a_slow_message_delays_none_of_the_times_after_it() -> None:
     assert lags_s[3] > lags_s[8], "late messages are sent at once, so the lag shrinks"
 
 
+def test_a_ticking_loop_is_at_most_a_tick_late_and_real_time_ends_with_its_block() -> None:
+    policy = os.sched_getscheduler(0)
+    with asyncio.Runner(loop_factory=ticking_loop) as runner, real_time_priority() as is_granted:
+        lags_s = runner.run(keep_pace(ConstantPacer(500), 100, lambda number, due: None))
+        assert (os.sched_getscheduler(0) != policy) is is_granted
+    assert os.sched_getscheduler(0) == policy
+    assert percentile(lags_s, 0.5) < 0.002
+
+
 # --- what is void --------------------------------------------------------------------------------
 
 
@@ -192,6 +202,7 @@ def open_run(p99_ms: float, lag_ms: float, *, kept_up: bool = True) -> OpenRun:
     return OpenRun(
         latencies_s=[p99_ms / 1000] * 100,
         lags_s=[lag_ms / 1000] * 100,
+        is_real_time=True,
         refusals=0,
         kept_up=kept_up,
         use=NOTHING_USED,

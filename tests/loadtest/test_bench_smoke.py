@@ -13,12 +13,12 @@ from tests import running
 NAME = "durable_msgs_per_server_cpu_s"
 
 
-async def test_a_tiny_measure_counts_messages_and_the_cpu_of_the_whole_server(
+def test_a_tiny_measure_counts_messages_and_the_cpu_of_the_whole_server(
     tmp_path: Path,
 ) -> None:
     kept_bytecode = {**running.environment(), "PYTHONDONTWRITEBYTECODE": ""}
     plan = Plan(runs=1, seconds=0.4, warm_up_s=0.1, pairs=2, environment=kept_bytecode)
-    outcome = await suite.run(plan, only=[NAME])
+    outcome = suite.run(plan, only=[NAME])
     assert outcome.left_out == []
     beside = suite.write(outcome, plan, environment(), tmp_path / "bench.json")
 

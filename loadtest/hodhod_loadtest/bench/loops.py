@@ -14,7 +14,7 @@ from typing import Final
 from hodhod_loadtest.bench.accounting import ServerProcesses, Use
 from hodhod_loadtest.bench.figures import BenchFailed
 from hodhod_loadtest.bench.flights import Flight, Flights, Wire
-from hodhod_loadtest.bench.pacing import ConstantPacer, keep_pace
+from hodhod_loadtest.bench.pacing import ConstantPacer, keep_pace, real_time_priority
 from hodhod_loadtest.bench.target import Plan
 
 LAND_S: Final = 30.0
@@ -46,6 +46,9 @@ class OpenRun:
     latencies_s: list[float]
     lags_s: list[float]
     """How late the generator itself was."""
+
+    is_real_time: bool
+    """Had the generator priority over everybody?"""
 
     refusals: int
     kept_up: bool
@@ -137,8 +140,9 @@ async def open_messages(
     flights.on_landed = lambda flight: None
     refusals_before = flights.refusals
     before = processes.read()
-    lags_s = await keep_pace(pacer, count, fire)
-    kept_up = await flights.all_landed(KEPT_UP_S)
+    with real_time_priority() as is_real_time:
+        lags_s = await keep_pace(pacer, count, fire)
+        kept_up = await flights.all_landed(KEPT_UP_S)
     await _require_all_landed(flights)
     all_came_at = clock()
     timed = offered[warm_up:]
@@ -146,6 +150,7 @@ async def open_messages(
         latencies_s=[(flight.received_at or all_came_at) - flight.due for flight in timed],
         lags_s=lags_s[warm_up:],
         refusals=flights.refusals - refusals_before,
+        is_real_time=is_real_time,
         kept_up=kept_up and flights.refusals == refusals_before,
         use=processes.read() - before,
     )

@@ -124,6 +124,7 @@ def open_loop_figure(name: str, rate_per_s: int, runs: Sequence[OpenRun]) -> Fig
         detail={
             "offered_per_s": rate_per_s,
             "held": all(run.kept_up for run in valid),
+            "generator_is_real_time": all(run.is_real_time for run in valid),
             "void_runs": len(runs) - len(valid),
             "by_run": [_open_detail(run) for run in valid],
         },
