@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -18,7 +19,7 @@ from hodhod_loadtest.bench.accounting import ServerProcesses, Stat, Use
 from hodhod_loadtest.bench.figures import Figure, LeftOut, percentile, spread
 from hodhod_loadtest.bench.loops import OpenRun
 from hodhod_loadtest.bench.measure_messages import open_loop_figure
-from hodhod_loadtest.bench.pacing import ConstantPacer, keep_pace, real_time_priority, ticking_loop
+from hodhod_loadtest.bench.pacing import ConstantPacer, Pace, real_time_priority, ticking_loop
 from hodhod_loadtest.bench.suite import NAMES, Outcome
 from hodhod_loadtest.cli import main
 
@@ -176,20 +177,50 @@ async def test_a_slow_message_delays_none_of_the_times_after_it() -> None:
     def fire(number: int, due: float) -> None:
         fired.append((number, due))
         if number == 2:
-            subprocess.run(["sleep", "0.05"], check=True)  # ten messages become late
+            stall(0.05)  # ten messages become late
 
-    lags_s = await keep_pace(pacer, 40, fire)
+    pace = Pace(pacer, 40, fire)
+    await pace.run()
     assert [number for number, _ in fired] == list(range(40))
     start = fired[0][1]
     assert all(due - start == pytest.approx(pacer.due_s(number)) for number, due in fired)
-    assert lags_s[3] > 0.04, "lateness is counted from when a message was due"
-    assert lags_s[3] > lags_s[8], "late messages are sent at once, so the lag shrinks"
+    assert pace.lags_s[3] > 0.04, "lateness is counted from when a message was due"
+    assert pace.lags_s[3] > pace.lags_s[8], "late ones are sent at once, so the lag shrinks"
+
+
+async def test_what_falls_due_amid_other_work_can_be_fired_amid_it() -> None:
+    fired: list[int] = []
+    pace = Pace(ConstantPacer(100), 20, lambda number, due: fired.append(number))
+
+    async def work() -> None:
+        await asyncio.sleep(0.02)
+        before = len(fired)
+        stall(0.05)
+        pace.catch_up()
+        assert len(fired) >= before + 4
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(pace.run())
+        tasks.create_task(work())
+    assert fired == list(range(20)), "each once, in order"
+
+
+def stall(seconds: float) -> None:
+    """Keep the loop from everything else."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
 
 
 def test_a_ticking_loop_is_at_most_a_tick_late_and_real_time_ends_with_its_block() -> None:
+    async def keep_pace() -> list[float]:
+        pace = Pace(ConstantPacer(500), 100, lambda number, due: None)
+        await pace.run()
+        return pace.lags_s
+
     policy = os.sched_getscheduler(0)
     with asyncio.Runner(loop_factory=ticking_loop) as runner, real_time_priority() as is_granted:
-        lags_s = runner.run(keep_pace(ConstantPacer(500), 100, lambda number, due: None))
+        lags_s = runner.run(keep_pace())
         assert (os.sched_getscheduler(0) != policy) is is_granted
     assert os.sched_getscheduler(0) == policy
     assert percentile(lags_s, 0.5) < 0.002

@@ -56,6 +56,7 @@ class Flights:
         self.trouble: str | None = None
         self.refusals = 0
         self.on_landed: Callable[[Flight], None] = lambda flight: None
+        self.on_heard: Callable[[], None] = lambda: None
         self._under_way: dict[int, Flight] = {}
         self._clock = asyncio.get_running_loop().time
         self._numbers = itertools.count(FIRST_NUMBER)
@@ -80,6 +81,7 @@ class Flights:
         return not self._under_way
 
     def sent(self, ref: int) -> None:
+        self.on_heard()
         flight = self._under_way.get(ref)
         if flight is None or flight.is_durable:
             self.ended("a message was acknowledged twice")
@@ -88,11 +90,13 @@ class Flights:
         self._settle(ref, flight)
 
     def received(self, client_id: int) -> None:
+        now = self._clock()
+        self.on_heard()
         flight = self._under_way.get(client_id)
         if flight is None or flight.received_at is not None:
             self.ended("a message came twice")
             return
-        flight.received_at = self._clock()
+        flight.received_at = now
         self._settle(client_id, flight)
 
     def refused(self, ref: int, code: str) -> None:

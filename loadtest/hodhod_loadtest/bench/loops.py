@@ -14,7 +14,7 @@ from typing import Final
 from hodhod_loadtest.bench.accounting import ServerProcesses, Use
 from hodhod_loadtest.bench.figures import BenchFailed
 from hodhod_loadtest.bench.flights import Flight, Flights, Wire
-from hodhod_loadtest.bench.pacing import ConstantPacer, keep_pace, real_time_priority
+from hodhod_loadtest.bench.pacing import ConstantPacer, Pace, real_time_priority
 from hodhod_loadtest.bench.target import Plan
 
 LAND_S: Final = 30.0
@@ -137,18 +137,20 @@ async def open_messages(
     def fire(number: int, due: float) -> None:
         offered.append(flights.take_off(wires[number % len(wires)], due))
 
+    pace = Pace(pacer, count, fire)
     flights.on_landed = lambda flight: None
+    flights.on_heard = pace.catch_up  # many answers at once do not delay what is due
     refusals_before = flights.refusals
     before = processes.read()
     with real_time_priority() as is_real_time:
-        lags_s = await keep_pace(pacer, count, fire)
+        await pace.run()
         kept_up = await flights.all_landed(KEPT_UP_S)
     await _require_all_landed(flights)
     all_came_at = clock()
     timed = offered[warm_up:]
     return OpenRun(
         latencies_s=[(flight.received_at or all_came_at) - flight.due for flight in timed],
-        lags_s=lags_s[warm_up:],
+        lags_s=pace.lags_s[warm_up:],
         refusals=flights.refusals - refusals_before,
         is_real_time=is_real_time,
         kept_up=kept_up and flights.refusals == refusals_before,

@@ -36,20 +36,39 @@ class ConstantPacer:
         return round(seconds * self.rate_per_s)
 
 
-async def keep_pace(
-    pacer: ConstantPacer, count: int, fire: Callable[[int, float], None]
-) -> list[float]:
-    """Call `fire(number, due)` for each, `due` on the loop's clock; returns how late each was."""
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    lags_s: list[float] = []
-    for number in range(count):
-        due = started + pacer.due_s(number)
-        # Also when late: answers are read between two messages.
-        await asyncio.sleep(max(0.0, due - loop.time()))
-        lags_s.append(max(0.0, loop.time() - due))
-        fire(number, due)
-    return lags_s
+class Pace:
+    """Calls `fire(number, due)` for each message when it is due, `due` on the loop's clock."""
+
+    def __init__(
+        self, pacer: ConstantPacer, count: int, fire: Callable[[int, float], None]
+    ) -> None:
+        self.lags_s: list[float] = []
+        """How late each was."""
+
+        self._pacer = pacer
+        self._count = count
+        self._fire = fire
+        self._clock = asyncio.get_running_loop().time
+        self._started = self._clock()
+
+    async def run(self) -> None:
+        """From the first to the last message."""
+        self._started = self._clock()
+        while len(self.lags_s) < self._count:
+            await asyncio.sleep(max(0.0, self._next_due() - self._clock()))
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Fire what is due by now. Also to be called amid other work, so that it delays nothing."""
+        while len(self.lags_s) < self._count:
+            due, now = self._next_due(), self._clock()
+            if due > now:
+                return
+            self.lags_s.append(now - due)
+            self._fire(len(self.lags_s) - 1, due)
+
+    def _next_due(self) -> float:
+        return self._started + self._pacer.due_s(len(self.lags_s))
 
 
 class TickingSelector(selectors.EpollSelector):
