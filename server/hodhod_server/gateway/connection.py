@@ -98,7 +98,6 @@ class Connection:
         self._task = asyncio.current_task()
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            writing = tasks.create_task(self._write())
             try:
                 self._doors.come(self)
                 if (greeted := await self._greet(token)) is not None:
@@ -111,8 +110,6 @@ class Connection:
             finally:
                 self._task = None
                 self._doors.go(self)
-                self._writer.close()
-                writing.cancel()
             if self._close_code is not None:
                 await self._say_goodbye(self._close_code)
 
@@ -134,19 +131,9 @@ class Connection:
         """What is queued, then the close code; a client that does not read is given up soon."""
         giving_up = asyncio.get_running_loop().call_later(CLOSE_S, self._transport.abort)
         try:
-            await self._writer.drain()
             await self._transport.close(code)
-        except ConnectionError:
-            self._transport.abort()
         finally:
             giving_up.cancel()
-
-    async def _write(self) -> None:
-        try:
-            await self._writer.run()
-        except ConnectionError:
-            self._writer.close()
-            self._transport.abort()  # the reading ends, and with it the connection
 
     async def _greet(self, token: str | None) -> tuple[Hello, Caller] | None:
         """The client's hello and who it is; `None` when it does not get that far."""

@@ -24,6 +24,7 @@ from hodhod_server.domain.errors import ChatNotFound, ClientIdReused, HodhodErro
 from hodhod_server.settings import GroupCommitSettings
 from hodhod_server.store import messages
 from hodhod_server.store.database import Database, StoreError, Tx
+from hodhod_server.store.linger import Linger
 from hodhod_server.telemetry import logs, metrics
 
 log = logs.get("group_commit")
@@ -68,6 +69,7 @@ class GroupCommit:
         self._on_committed = on_committed
         self._queue: deque[_Ticket] = deque()
         self._filled = asyncio.Event()
+        self._linger = Linger(settings.linger_ms / 1000)
 
     def submit(self, draft: Draft) -> asyncio.Future[Appended]:
         """Queue a draft. Raises `Overloaded` at once when the queue is full.
@@ -84,11 +86,13 @@ class GroupCommit:
 
     async def run(self) -> None:
         """Commit batch after batch, until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
             await self._filled.wait()
-            if self._settings.linger_ms:
-                await asyncio.sleep(self._settings.linger_ms / 1000)
+            if wait_s := self._linger.wait_s(len(self._queue)):
+                await asyncio.sleep(wait_s)
             batch = self._take()
+            self._linger.took(len(batch), loop.time())
             metrics.COMMIT_ROWS.observe(len(batch))
             metrics.COMMIT_QUEUE.set(len(self._queue))
             with metrics.COMMIT_SECONDS.time():
