@@ -27,6 +27,8 @@ from hodhod_wire.events import EventHeader, Message
 from hodhod_wire.frames import (
     Chat,
     ChatDelta,
+    ChatGone,
+    ChatPush,
     EventPush,
     History,
     Page,
@@ -42,7 +44,7 @@ from hodhod_wire.limits import PAGE_EVENTS_MAX
 BUFFER_EVENTS_MAX: Final = 1000  # five pages: enough to keep a fast reader busy
 WITHHELD_MAX: Final = 10_000  # own messages of a chat remembered while the others' are not read
 
-Push = EventPush | PositionPush | TypingPush | Resync
+Push = EventPush | PositionPush | TypingPush | ChatPush | ChatGone | Resync
 
 
 class Kept(Struct, frozen=True):
@@ -124,6 +126,11 @@ class Session:
                     self._queue.add_position(news)
             case TypingPush():
                 self._queue.add_typing(models.TypingSeen(chat=push.chat, user=push.user))
+            case ChatPush():
+                self.take_chat(push.chat, now_s)
+            case ChatGone():
+                if push.chat in self._logs:
+                    self._buffered -= self._logs[push.chat].forget_gap()
             case Resync():
                 self._catch_up.resync(push.within_ms, now_s)
 
@@ -275,7 +282,7 @@ class Session:
 
     def _is_returned(self, event: Message) -> bool:
         """A `send` of ours still waits for this message, and returns it."""
-        if event.sender != self.user or self.outbox.find(event.client_id) is None:
+        if event.sender not in (self.user, 0) or self.outbox.find(event.client_id) is None:
             return False
         return self.outbox.acknowledge(models.message_from(event))
 

@@ -23,6 +23,7 @@ from aiohttp import web
 
 from hodhod_server.blobs.filesystem import open_filesystem
 from hodhod_server.cluster.broker_redis import RedisBroker
+from hodhod_server.cluster.rate_limit import SlowPace
 from hodhod_server.cluster.redis_pool import open_redis
 from hodhod_server.cluster.route_keeper import RouteKeeper
 from hodhod_server.cluster.routing import Routing
@@ -50,7 +51,8 @@ from hodhod_server.services.inside import Inside
 from hodhod_server.services.media_links import MediaLinks
 from hodhod_server.services.messaging import Announcer, Messaging
 from hodhod_server.services.positions import PositionKeeper
-from hodhod_server.services.rosters import Rosters
+from hodhod_server.services.posting import Posting
+from hodhod_server.services.rights import Rights
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.services.signup import Signup, rules_of
 from hodhod_server.services.syncing import Syncing
@@ -109,18 +111,23 @@ async def gateway(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         routes = RouteKeeper(routing, hub.on_gap)
         broker.on_return(routes.rewrite)
         delivery = Delivery(routing, broker, hub)
-        rosters = Rosters(database)
-        writer = GroupCommit(log_only, settings.group_commit, clock, Announcer(delivery).announce)
+        rights = Rights(database)
+        hub.when_chats_change(rights.forget)
+        posting = Posting(rights, SlowPace(redis, settings.redis.prefix), clock)
+        announcer = Announcer(delivery)
+        writer = GroupCommit(
+            log_only, settings.group_commit, clock, announcer.announce, posting.recheck
+        )
         inside = Inside(
             accounts=Accounts(database, keys),
             sessions=sessions,
-            messaging=Messaging(database, rosters, writer),
+            messaging=Messaging(database, posting, writer),
             chats=Chats(database, keys, clock),
-            syncing=Syncing(database, rosters),
-            positions=PositionKeeper(database, rosters, delivery),
-            typing=TypingHints(rosters, delivery),
+            syncing=Syncing(database, rights),
+            positions=PositionKeeper(database, rights, delivery),
+            typing=TypingHints(rights, delivery),
             file_links=FileLinks(
-                database, rosters, MediaLinks(keys.media_link, clock, link_s=settings.media.link_s)
+                database, rights, MediaLinks(keys.media_link, clock, link_s=settings.media.link_s)
             ),
         )
         doors = Doors(sessions, hub, routes)

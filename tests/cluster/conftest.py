@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from hodhod_server.cluster.broker import Envelope
 from hodhod_server.cluster.redis_pool import open_redis
-from hodhod_server.domain.ids import DeviceId, UserId
+from hodhod_server.domain.ids import ChatId, DeviceId, UserId
 from hodhod_server.settings import RedisSettings
 from tests.cluster.cable import Cable
 
@@ -25,6 +25,7 @@ class Listener:
         self.gaps = 0
         self.gaps_for: list[UserId] = []
         self.ended: list[DeviceId] = []
+        self.changed: list[tuple[ChatId, list[UserId]]] = []
 
     def on_envelopes(self, envelopes: Sequence[Envelope]) -> None:
         self.envelopes += envelopes
@@ -37,6 +38,9 @@ class Listener:
 
     def on_device_ended(self, device: DeviceId) -> None:
         self.ended.append(device)
+
+    def on_chat_changed(self, chat: ChatId, users: Sequence[UserId]) -> None:
+        self.changed.append((chat, list(users)))
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,7 @@ import pytest
 from hodhod_server.cluster.broker import BrokerUnavailable, Envelope
 from hodhod_server.cluster.redis_pool import open_redis
 from hodhod_server.cluster.routing import Routing
-from hodhod_server.domain.ids import DeviceId, GatewayId, UserId
+from hodhod_server.domain.ids import ChatId, DeviceId, GatewayId, UserId
 from hodhod_server.services import delivery as module
 from hodhod_server.services.delivery import Delivery
 from hodhod_server.settings import RedisSettings
@@ -40,6 +40,9 @@ class Bus:
         self.gaps.append(sorted(users))
 
     async def announce_end(self, device: DeviceId) -> None:
+        raise AssertionError
+
+    async def announce_chat_changed(self, chat: ChatId, users: Sequence[UserId]) -> None:
         raise AssertionError
 
     def _require(self) -> None:

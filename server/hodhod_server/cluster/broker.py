@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from hodhod_server.domain.ids import DeviceId, GatewayId, UserId
+from hodhod_server.domain.ids import ChatId, DeviceId, GatewayId, UserId
 
 
 class BrokerUnavailable(Exception):
@@ -23,12 +23,14 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     """One encoded push frame (MessagePack) and the people it is for.
 
     `origin` is the connection that caused it and gets a reply instead; 0: nobody is left out.
-    Connection ids are random, so that they mean the same on every gateway.
+    Connection ids are random, so that they mean the same on every gateway. `chat` is the broadcast
+    chat whose members it is for besides; 0: nobody but `users`.
     """
 
     users: tuple[UserId, ...]
     frame: bytes
     origin: int = 0
+    chat: int = 0
 
 
 class Subscriber(Protocol):
@@ -46,6 +48,9 @@ class Subscriber(Protocol):
     def on_device_ended(self, device: DeviceId) -> None:
         """A session was ended somewhere."""
 
+    def on_chat_changed(self, chat: ChatId, users: Sequence[UserId]) -> None:
+        """What is remembered of a chat's rights is old; `users` came, left or may other things."""
+
 
 class Broker(Protocol):
     """The bus, as services use it. Every method may raise `BrokerUnavailable`."""
@@ -60,4 +65,8 @@ class Broker(Protocol):
 
     async def announce_end(self, device: DeviceId) -> None:
         """Tell every process that the device's session is over."""
+        ...
+
+    async def announce_chat_changed(self, chat: ChatId, users: Sequence[UserId]) -> None:
+        """Tell every gateway that rights in a chat have changed, and whose membership with them."""
         ...

@@ -20,7 +20,7 @@ from redis.asyncio.client import PubSub
 from hodhod_server.cluster.broker import BrokerUnavailable, Envelope, Subscriber
 from hodhod_server.cluster.redis_pool import talking_to_redis
 from hodhod_server.domain.backoff import delay_s
-from hodhod_server.domain.ids import DeviceId, GatewayId, UserId
+from hodhod_server.domain.ids import ChatId, DeviceId, GatewayId, UserId
 from hodhod_server.telemetry import logs, metrics
 
 log = logs.get("broker")
@@ -44,8 +44,14 @@ class _DeviceEnded(msgspec.Struct, frozen=True, array_like=True, tag="ended"):
     device: DeviceId
 
 
+class _ChatChanged(msgspec.Struct, frozen=True, array_like=True, tag="chat"):
+    chat: ChatId
+    users: list[UserId]
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Batch | _GatewayStarted | _Gap | _DeviceEnded).decode
+_Publication = _Batch | _GatewayStarted | _Gap | _DeviceEnded | _ChatChanged
+_decode = msgspec.msgpack.Decoder(_Publication).decode
 
 
 class RedisBroker:
@@ -79,6 +85,10 @@ class RedisBroker:
     async def announce_end(self, device: DeviceId) -> None:
         """Tell every process that the device's session is over."""
         await self._announce(_DeviceEnded(device))
+
+    async def announce_chat_changed(self, chat: ChatId, users: Sequence[UserId]) -> None:
+        """Tell every gateway that rights in a chat have changed, and whose membership with them."""
+        await self._announce(_ChatChanged(chat, list(users)))
 
     async def run(self, subscriber: Subscriber) -> None:
         """Hear what is published for this gateway, until cancelled."""
@@ -136,6 +146,8 @@ class RedisBroker:
                 subscriber.on_envelopes(envelopes)
             case _DeviceEnded(device):
                 subscriber.on_device_ended(device)
+            case _ChatChanged(chat, users):
+                subscriber.on_chat_changed(chat, users)
             case _Gap([]):
                 subscriber.on_gap()
             case _Gap(users):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from hodhod_server.cluster.broker import Envelope
-from hodhod_server.domain.ids import DeviceId, UserId
+from hodhod_server.domain.ids import ChatId, DeviceId, UserId
 from hodhod_server.domain.tokens import Caller
 from hodhod_server.telemetry import logs, metrics
 from hodhod_wire.close_codes import CloseCode
@@ -46,6 +46,11 @@ class Hub:
     def __init__(self, note_ended: Callable[[DeviceId], None]) -> None:
         self._note_ended = note_ended
         self._by_user: defaultdict[UserId, dict[int, Receiver]] = defaultdict(dict)
+        self._forget: list[Callable[[ChatId | None], None]] = []
+
+    def when_chats_change(self, forget: Callable[[ChatId | None], None]) -> None:
+        """Have `forget` called with each chat whose rights changed; with `None`: any may have."""
+        self._forget.append(forget)
 
     def add(self, receiver: Receiver) -> None:
         """From here on the connection gets its person's pushes."""
@@ -74,6 +79,7 @@ class Hub:
 
     def on_gap(self) -> None:
         """Anything may have been lost: everybody here must sync, spread over some seconds."""
+        self._tell_change(None)
         receivers = self._everybody()
         log.info("resync.everybody", connections=len(receivers))
         self._resync(receivers)
@@ -89,11 +95,19 @@ class Hub:
         self._note_ended(device)
         self.disconnect_device(device)
 
+    def on_chat_changed(self, chat: ChatId, users: Sequence[UserId]) -> None:
+        """Rights in a chat have changed."""
+        self._tell_change(chat)
+
     def disconnect_device(self, device: DeviceId) -> None:
         """The device's session is over: its connections here end too."""
         for receiver in self._everybody():
             if receiver.caller.device == device:
                 receiver.disconnect(CloseCode.SESSION_ENDED)
+
+    def _tell_change(self, chat: ChatId | None) -> None:
+        for forget in self._forget:
+            forget(chat)
 
     def _receivers(self, envelope: Envelope) -> Iterable[Receiver]:
         for user in envelope.users:

@@ -1,7 +1,8 @@
 """Catching up: what a client lacks, and the log read backwards.
 
 A page of a sync is bounded in chats, events and bytes; what does not fit is fetched next. Positions
-of members come along, since their pushes are only hints.
+of members come along, since their pushes are only hints. Nobody reads what is before their
+`first_seq`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from msgspec import Raw
 from hodhod_server.domain.errors import Malformed
 from hodhod_server.domain.ids import ChatId
 from hodhod_server.domain.tokens import Caller
-from hodhod_server.services.rosters import Rosters
+from hodhod_server.services.rights import Rights
 from hodhod_server.store import chats, messages
 from hodhod_server.store.database import Database
 from hodhod_server.store.messages import Wanted
@@ -34,9 +35,9 @@ RECENT_EVENTS: Final = 20  # of a chat that is new to the client: about a screen
 class Syncing:
     """Reading the log."""
 
-    def __init__(self, database: Database, rosters: Rosters) -> None:
+    def __init__(self, database: Database, rights: Rights) -> None:
         self._database = database
-        self._rosters = rosters
+        self._rights = rights
 
     async def sync(self, caller: Caller, request: Sync) -> Synced:
         """One page of what happened beyond the client's positions."""
@@ -64,16 +65,17 @@ class Syncing:
         chat = ChatId(request.chat)
         if request.before is not None and request.after is not None:
             raise Malformed("give before or after, not both")
-        await self._rosters.require_member(caller.user, chat)
+        standing = await self._rights.require_member(caller.user, chat)
+        first = standing.member.first_seq
         forwards = request.after is not None
         async with self._database.connection() as connection:
             if request.after is not None:
                 events = await messages.page_after(
-                    connection, chat, request.after, request.limit + 1
+                    connection, chat, max(request.after, first - 1), request.limit + 1
                 )
             else:
                 events = await messages.page_before(
-                    connection, chat, request.before or ID_MAX, request.limit + 1
+                    connection, chat, request.before or ID_MAX, request.limit + 1, first=first
                 )
         kept = _fitting(events if forwards else events[::-1], request.limit)
         if not forwards:
@@ -97,6 +99,8 @@ def _wanted(found: Sequence[Chat], known: dict[int, int]) -> _WantedPage:
     page, room = _WantedPage(), EVENTS_PER_PAGE
     for chat in found:
         start = known.get(chat.chat, max(0, chat.last_seq - RECENT_EVENTS))
+        if chat.me is not None:  # what was before the person came stays hidden
+            start = max(start, chat.me.first_seq - 1)
         count = min(EVENTS_PER_CHAT, max(0, chat.last_seq - start))
         if count > room:
             break

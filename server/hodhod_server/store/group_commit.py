@@ -3,7 +3,8 @@
 A sender hands over a draft and gets a future; one loop writes whatever gathered while the previous
 commit ran, in a single statement, so throughput grows with the batch while latency stays near one
 commit. A resend makes the statement fail whole; then what was written before is looked up and the
-rest is written again.
+rest is written again. Drafts whose chat has changed since they were allowed are not written but
+checked again, and written before the next batch, so that order is kept.
 
 Always true: a future is fulfilled only after COMMIT has returned. A batch holds at most
 `batch_rows_max` rows. The queue is bounded, and a full one refuses (`Overloaded`), never grows.
@@ -13,25 +14,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 import msgspec
 
 from hodhod_server.domain.chat_log import Appended, Draft
 from hodhod_server.domain.clock import Clock
-from hodhod_server.domain.errors import ChatNotFound, ClientIdReused, HodhodError, Overloaded
+from hodhod_server.domain.errors import ClientIdReused, HodhodError, Overloaded
 from hodhod_server.settings import GroupCommitSettings
 from hodhod_server.store import messages
-from hodhod_server.store.database import Database, StoreError, Tx
+from hodhod_server.store.database import Database, StoreError
 from hodhod_server.store.linger import Linger
 from hodhod_server.telemetry import logs, metrics
 
 log = logs.get("group_commit")
 RETRY_AFTER_S = 1.0
-CONFLICT_ROUNDS_MAX = (
-    5  # each round settles at least one draft that another gateway wrote meanwhile
-)
+# Each round settles at least one draft that another gateway wrote meanwhile, or needs a chat to be
+# changed once more between a check and a commit.
+ROUNDS_MAX = 5
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -45,6 +46,10 @@ class Committed(msgspec.Struct, frozen=True):
     appended: Appended
 
 
+Recheck = Callable[[Sequence[Draft]], Awaitable[list[Draft | HodhodError]]]
+_Key = tuple[int, int]
+
+
 class _Ticket:
     __slots__ = ("done", "draft")
 
@@ -54,7 +59,11 @@ class _Ticket:
 
 
 class GroupCommit:
-    """The writer of one process. `on_committed` gets each batch right after its COMMIT."""
+    """The writer of one process. `on_committed` gets each batch right after its COMMIT.
+
+    `recheck` says of each draft that was allowed at another version of its chat what it is now: the
+    draft with the new version, or a refusal.
+    """
 
     def __init__(
         self,
@@ -62,11 +71,13 @@ class GroupCommit:
         settings: GroupCommitSettings,
         clock: Clock,
         on_committed: Callable[[Sequence[Committed]], None],
+        recheck: Recheck,
     ) -> None:
         self._database = database
         self._settings = settings
         self._clock = clock
         self._on_committed = on_committed
+        self._recheck = recheck
         self._queue: deque[_Ticket] = deque()
         self._filled = asyncio.Event()
         self._linger = Linger(settings.linger_ms / 1000)
@@ -74,7 +85,7 @@ class GroupCommit:
     def submit(self, draft: Draft) -> asyncio.Future[Appended]:
         """Queue a draft. Raises `Overloaded` at once when the queue is full.
 
-        The future raises `ClientIdReused`, `ChatNotFound`, or, when the database failed,
+        The future raises `ClientIdReused`, what `recheck` says, or, when the database failed,
         `Overloaded`: then the draft may be durable or not, and a resend tells.
         """
         if len(self._queue) >= self._settings.queue_rows_max:
@@ -113,63 +124,67 @@ class GroupCommit:
             results = [Overloaded(retry_after_s=RETRY_AFTER_S) for _ in batch]
         committed = []
         for ticket, result in zip(batch, results, strict=True):
-            _settle(ticket.done, result)
-            if isinstance(result, Appended):
-                committed.append(Committed(ticket.draft, result))
+            if isinstance(result, Committed):
+                _settle(ticket.done, result.appended)
+                committed.append(result)
+            else:
+                _settle(ticket.done, result)
         if committed:
             self._on_committed(committed)
 
-    async def _write(self, drafts: Sequence[Draft]) -> list[Appended | HodhodError]:
+    async def _write(self, drafts: Sequence[Draft]) -> list[Committed | HodhodError]:
         """What became of each draft."""
+        waiting: dict[_Key, Draft] = {}
+        for draft in drafts:
+            waiting.setdefault(_key(draft), draft)  # a resend may meet its original in one batch
+        settled: dict[_Key, Committed | HodhodError] = {}
+        for _ in range(ROUNDS_MAX):
+            settled |= await self._write_once(waiting)
+            waiting = {key: draft for key, draft in waiting.items() if key not in settled}
+            if not waiting:
+                break
+        return [_result(draft, settled.get(_key(draft))) for draft in drafts]
+
+    async def _write_once(self, waiting: dict[_Key, Draft]) -> dict[_Key, Committed | HodhodError]:
+        """Try to write all; what is neither written nor refused stands changed in `waiting`."""
+        fresh = list(waiting.values())
         async with self._database.connection() as connection:
-            known: dict[tuple[int, int], Appended] = {}
-            for _ in range(CONFLICT_ROUNDS_MAX):
-                fresh = _first_of_each(drafts, known)
-                try:
-                    written = await messages.append(connection, fresh, self._clock.now())
-                except asyncpg.UniqueViolationError:
-                    known |= await self._find_written(connection, drafts)
-                    continue
-                return _results(drafts, known, dict(zip(map(_key, fresh), written, strict=True)))
-        return [Overloaded(retry_after_s=RETRY_AFTER_S) for _ in drafts]
+            try:
+                places = await messages.append(connection, fresh, self._clock.now())
+            except asyncpg.UniqueViolationError:
+                metrics.COMMIT_CONFLICTS.inc()
+                found = await messages.find_appended(connection, fresh)
+                return {key: _as_it_was(waiting[key], found[key]) for key in found}
+        pairs = list(zip(fresh, places, strict=True))
+        settled: dict[_Key, Committed | HodhodError] = {
+            _key(draft): Committed(draft, place) for draft, place in pairs if place is not None
+        }
+        if stale := [draft for draft, place in pairs if place is None]:
+            metrics.COMMIT_RECHECKED.inc(len(stale))
+            for draft, verdict in zip(stale, await self._recheck(stale), strict=True):
+                if isinstance(verdict, HodhodError):
+                    settled[_key(draft)] = verdict
+                else:
+                    waiting[_key(draft)] = verdict
+        return settled
 
-    async def _find_written(
-        self, connection: Tx, drafts: Sequence[Draft]
-    ) -> dict[tuple[int, int], Appended]:
-        metrics.COMMIT_CONFLICTS.inc()
-        found = await messages.find_appended(connection, drafts)
-        return {(sender, client_id): appended for (sender, client_id), appended in found.items()}
 
-
-def _key(draft: Draft) -> tuple[int, int]:
+def _key(draft: Draft) -> _Key:
     return draft.sender, draft.client_id
 
 
-def _first_of_each(drafts: Sequence[Draft], known: dict[tuple[int, int], Appended]) -> list[Draft]:
-    """The drafts still to be written, without resends that met their original in one batch."""
-    first: dict[tuple[int, int], Draft] = {}
-    for draft in drafts:
-        if _key(draft) not in known:
-            first.setdefault(_key(draft), draft)
-    return list(first.values())
+def _as_it_was(draft: Draft, found: messages.Found) -> Committed:
+    """A resend tells what the log has, whatever the resend says."""
+    original = msgspec.structs.replace(draft, body=found.body, hides_sender=found.hides_sender)
+    return Committed(original, found.appended)
 
 
-def _results(
-    drafts: Sequence[Draft],
-    known: dict[tuple[int, int], Appended],
-    written: dict[tuple[int, int], Appended | None],
-) -> list[Appended | HodhodError]:
-    results: list[Appended | HodhodError] = []
-    for draft in drafts:
-        key = _key(draft)
-        appended = known.get(key) or written.get(key)
-        if appended is None:
-            results.append(ChatNotFound())
-        elif appended.chat != draft.chat:
-            results.append(ClientIdReused())
-        else:
-            results.append(appended)
-    return results
+def _result(draft: Draft, outcome: Committed | HodhodError | None) -> Committed | HodhodError:
+    if outcome is None:
+        return Overloaded(retry_after_s=RETRY_AFTER_S)
+    if isinstance(outcome, HodhodError):
+        return outcome
+    return ClientIdReused() if outcome.appended.chat != draft.chat else outcome
 
 
 def _settle(done: asyncio.Future[Appended], result: Appended | HodhodError) -> None:

@@ -31,6 +31,10 @@ COMMIT_QUEUE: Final = Gauge("hodhod_group_commit_queue_rows", "Drafts waiting fo
 COMMIT_CONFLICTS: Final = Counter(
     "hodhod_group_commit_conflicts_total", "Batches that held the resend of a message."
 )
+COMMIT_RECHECKED: Final = Counter(
+    "hodhod_group_commit_rechecked_total",
+    "Drafts whose chat had changed between check and commit.",
+)
 
 BUS_LOST: Final = Counter("hodhod_bus_lost_total", "Failed attempts to hear the other gateways.")
 FANOUT_QUEUE: Final = Gauge("hodhod_fanout_queue_envelopes", "Pushes waiting to be routed.")
