@@ -141,6 +141,7 @@ async def gateway(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
                 delivery.run_here,
                 delivery.run_elsewhere,
                 delivery.run_gaps,
+                inside.syncing.run,
                 inside.positions.run,
                 routes.run,
                 sessions.run,

@@ -18,6 +18,7 @@ from hodhod_server.cluster.routing import RENEW_S, Routing
 from hodhod_server.domain.ids import UserId
 
 RETRY_S: Final = 1.0
+GATHER_S: Final = 0.005  # nobody feels it, and a storm writes two hundred times a second at most
 _Waiting = dict[UserId, asyncio.Future[None]]
 
 
@@ -72,6 +73,8 @@ class RouteKeeper:
                     await self._changed.wait()
             except TimeoutError:
                 pass
+            else:
+                await asyncio.sleep(GATHER_S)
             self._changed.clear()
             await self._write_changes()
             if loop.time() >= self._write_all_at:

@@ -21,7 +21,7 @@ SQL: Final = Queries.load("chats")
 LOCK_PAIR: Final = SQL["lock_pair"]
 FIND_PRIVATE: Final = SQL["find_private"]
 INSERT_PRIVATE: Final = SQL["insert_private"]
-PAGE_OF_USER: Final = SQL["page_of_user"]
+PAGES_OF: Final = SQL["pages_of"]
 SEEN_BY: Final = SQL["seen_by"]
 MEMBERS_OF: Final = SQL["members_of"]
 ADVANCE_POSITIONS: Final = SQL["advance_positions"]
@@ -37,6 +37,14 @@ class Positions(msgspec.Struct, frozen=True):
     delivered: Seq
     read: Seq
     read_before: Seq = Seq(0)
+
+
+class PageOf(msgspec.Struct, frozen=True):
+    """Some of a user's chats: those with ids in (`after`, `until`]."""
+
+    user: UserId
+    after: int
+    until: int
 
 
 async def open_private(tx: Tx, one: UserId, other: UserId, now: datetime) -> ChatId:
@@ -55,10 +63,19 @@ async def find_private(tx: Tx, one: UserId, other: UserId) -> ChatId | None:
     return None if found is None else ChatId(found)
 
 
-async def page_of_user(tx: Tx, user: UserId, *, after: int, until: int, limit: int) -> list[Chat]:
-    """The user's chats with ids in (`after`, `until`], with their members, oldest id first."""
-    rows = await tx.fetch(PAGE_OF_USER, user, after, until, limit)
-    return await _with_members(tx, rows)
+async def pages_of(tx: Tx, asked: Sequence[PageOf], limit: int) -> list[list[Chat]]:
+    """For each, the chats of that user with ids in (`after`, `until`], oldest id first."""
+    rows = await tx.fetch(
+        PAGES_OF,
+        [item.user for item in asked],
+        [item.after for item in asked],
+        [item.until for item in asked],
+        limit,
+    )
+    pages: list[list[Chat]] = [[] for _ in asked]
+    for row, chat in zip(rows, await _with_members(tx, rows), strict=True):
+        pages[row["page"] - 1].append(chat)
+    return pages
 
 
 async def find_for_member(tx: Tx, user: UserId, chat: ChatId) -> Chat | None:

@@ -102,6 +102,9 @@ async def open_database(
             "statement_timeout": str(int(settings.statement_timeout_s * 1000)),
             # A commit is durable when it returns: what is acknowledged is kept.
             "synchronous_commit": "on",
+            # Plans are made once a connection: nothing here is planned better for its values.
+            "plan_cache_mode": "force_generic_plan",
+            "jit": "off",
         },
     )
     try:

@@ -120,15 +120,18 @@ async def page_before(
     return [_event(row) for row in reversed(rows)]
 
 
-async def missed(tx: Tx, wanted: Sequence[Wanted]) -> list[OpaqueMessage]:
-    """The events that several chats have after given seqs, by chat, oldest first."""
+async def missed(tx: Tx, wanted: Sequence[Wanted]) -> list[list[OpaqueMessage]]:
+    """The events of each that are wanted, oldest first."""
     rows = await tx.fetch(
         MISSED,
         [item.chat for item in wanted],
         [item.after for item in wanted],
         [item.at_most for item in wanted],
     )
-    return [_event(row) for row in rows]
+    events: list[list[OpaqueMessage]] = [[] for _ in wanted]
+    for row in rows:
+        events[row["place"] - 1].append(_event(row))
+    return events
 
 
 async def find(tx: Tx, chat: ChatId, seq: int) -> OpaqueMessage | None:

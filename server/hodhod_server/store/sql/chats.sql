@@ -18,15 +18,21 @@ WITH chat AS (
 )
 SELECT chat_id FROM chat
 
--- name: page_of_user
--- The caller's chats with ids in ($2, $3], oldest id first.
-SELECT m.user_id, c.chat_id, c.kind, c.last_seq, c.is_broadcast, g.title, g.about, g.member_count,
-       g.permissions AS default_permissions, g.slow_mode_s, g.shows_history, g.signs_posts,
-       m.role, m.permissions, m.muted_until, m.first_seq, m.delivered_seq, m.read_seq
-FROM members AS m JOIN chats AS c USING (chat_id) LEFT JOIN groups AS g USING (chat_id)
-WHERE m.user_id = $1 AND m.chat_id > $2 AND m.chat_id <= $3
-ORDER BY m.chat_id
-LIMIT $4
+-- name: pages_of
+-- Pages of several people's chats at once: of each ($1) the first $4 with ids in ($2, $3], oldest id
+-- first, in the order in which they were asked for.
+SELECT w.page, m.user_id, c.chat_id, c.kind, c.last_seq, c.is_broadcast, g.title, g.about,
+       g.member_count, g.permissions AS default_permissions, g.slow_mode_s, g.shows_history,
+       g.signs_posts, m.role, m.permissions, m.muted_until, m.first_seq, m.delivered_seq, m.read_seq
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY
+    AS w (user_id, after_id, until_id, page)
+CROSS JOIN LATERAL (
+    SELECT * FROM members AS m
+    WHERE m.user_id = w.user_id AND m.chat_id > w.after_id AND m.chat_id <= w.until_id
+    ORDER BY m.chat_id LIMIT $4
+) AS m
+JOIN chats AS c USING (chat_id) LEFT JOIN groups AS g USING (chat_id)
+ORDER BY w.page, c.chat_id
 
 -- name: seen_by
 -- One chat as several of its members see it.

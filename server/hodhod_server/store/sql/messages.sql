@@ -52,16 +52,17 @@ FROM messages WHERE chat_id = $1 AND seq < $2 AND seq >= $4
 ORDER BY seq DESC LIMIT $3
 
 -- name: missed
--- For each chat, the first events after a seq: one round trip for a whole page of a sync.
-SELECT e.chat_id, e.seq, CASE WHEN e.hides_sender THEN 0 ELSE e.sender_id END AS sender_id,
+-- Of each place ($1 chat, $2 seq), the first $3 events after it: one round trip for several syncs.
+SELECT w.place, e.chat_id, e.seq, CASE WHEN e.hides_sender THEN 0 ELSE e.sender_id END AS sender_id,
        e.client_id, e.sent_at, e.body
-FROM unnest($1::bigint[], $2::bigint[], $3::int[]) AS w (chat_id, after_seq, at_most)
+FROM unnest($1::bigint[], $2::bigint[], $3::int[]) WITH ORDINALITY
+    AS w (chat_id, after_seq, at_most, place)
 CROSS JOIN LATERAL (
     SELECT * FROM messages AS m
     WHERE m.chat_id = w.chat_id AND m.seq > w.after_seq
     ORDER BY m.seq LIMIT w.at_most
 ) AS e
-ORDER BY e.chat_id, e.seq
+ORDER BY w.place, e.seq
 
 -- name: find
 SELECT chat_id, seq, CASE WHEN hides_sender THEN 0 ELSE sender_id END AS sender_id,
