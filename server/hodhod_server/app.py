@@ -41,14 +41,18 @@ from hodhod_server.media.operations import OPERATIONS
 from hodhod_server.media.routes import add_media
 from hodhod_server.media.tus import Tus
 from hodhod_server.services.accounts import Accounts
+from hodhod_server.services.chat_changes import ChatChanges
 from hodhod_server.services.chats import Chats
 from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.expiry import Expiry
 from hodhod_server.services.file_links import FileLinks
 from hodhod_server.services.files import Files
+from hodhod_server.services.groups import Groups
 from hodhod_server.services.handoffs import Handoffs
 from hodhod_server.services.inside import Inside
+from hodhod_server.services.invites import Invites
 from hodhod_server.services.media_links import MediaLinks
+from hodhod_server.services.membership import Membership
 from hodhod_server.services.messaging import Announcer, Messaging
 from hodhod_server.services.positions import PositionKeeper
 from hodhod_server.services.posting import Posting
@@ -58,6 +62,7 @@ from hodhod_server.services.signup import Signup, rules_of
 from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.uploads import Uploads
+from hodhod_server.services.views import Views
 from hodhod_server.settings import ListenSettings, Settings
 from hodhod_server.signup_api.routes import ENDPOINTS as SIGNUP_ENDPOINTS
 from hodhod_server.signup_api.routes import add_outbox, add_signup_api
@@ -118,6 +123,7 @@ async def gateway(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         writer = GroupCommit(
             log_only, settings.group_commit, clock, announcer.announce, posting.recheck
         )
+        changes = ChatChanges(database, rights, delivery, announcer, broker, clock)
         inside = Inside(
             accounts=Accounts(database, keys),
             sessions=sessions,
@@ -126,6 +132,10 @@ async def gateway(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
             syncing=Syncing(database, rights),
             positions=PositionKeeper(database, rights, delivery),
             typing=TypingHints(rights, delivery),
+            groups=Groups(changes),
+            membership=Membership(database, rights, changes, clock),
+            invites=Invites(database, rights, changes, clock),
+            views=Views(database, rights),
             file_links=FileLinks(
                 database, rights, MediaLinks(keys.media_link, clock, link_s=settings.media.link_s)
             ),
