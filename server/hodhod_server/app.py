@@ -41,6 +41,7 @@ from hodhod_server.media.operations import OPERATIONS
 from hodhod_server.media.routes import add_media
 from hodhod_server.media.tus import Tus
 from hodhod_server.services.accounts import Accounts
+from hodhod_server.services.audiences import Audiences
 from hodhod_server.services.chat_changes import ChatChanges
 from hodhod_server.services.chats import Chats
 from hodhod_server.services.delivery import Delivery
@@ -117,7 +118,11 @@ async def gateway(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         broker.on_return(routes.rewrite)
         delivery = Delivery(routing, broker, hub)
         rights = Rights(database)
-        hub.when_chats_change(rights.forget)
+        audiences = Audiences(database, hub)
+        hub.when_chats_change(lambda chat, _: rights.forget(chat))
+        hub.when_chats_change(
+            lambda chat, users: audiences.refresh(None if chat is None else users)
+        )
         posting = Posting(rights, SlowPace(redis, settings.redis.prefix), clock)
         announcer = Announcer(delivery)
         writer = GroupCommit(
@@ -140,7 +145,7 @@ async def gateway(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
                 database, rights, MediaLinks(keys.media_link, clock, link_s=settings.media.link_s)
             ),
         )
-        doors = Doors(sessions, hub, routes)
+        doors = Doors(sessions, hub, routes, audiences)
         app = _gateway_app(settings, clock, inside, doors)
         add_health(app, database.is_reachable)
         app.on_shutdown.append(lambda _: routes.withdraw())
@@ -148,6 +153,8 @@ async def gateway(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
             app=app,
             loops=(
                 writer.run,
+                hub.run,
+                audiences.run,
                 delivery.run_here,
                 delivery.run_elsewhere,
                 delivery.run_gaps,

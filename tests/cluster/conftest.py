@@ -24,6 +24,7 @@ class Listener:
         self.envelopes: list[Envelope] = []
         self.gaps = 0
         self.gaps_for: list[UserId] = []
+        self.gaps_in: list[ChatId] = []
         self.ended: list[DeviceId] = []
         self.changed: list[tuple[ChatId, list[UserId]]] = []
 
@@ -33,8 +34,9 @@ class Listener:
     def on_gap(self) -> None:
         self.gaps += 1
 
-    def on_gap_for(self, users: Sequence[UserId]) -> None:
+    def on_gap_for(self, users: Sequence[UserId], chats: Sequence[ChatId]) -> None:
         self.gaps_for += users
+        self.gaps_in += chats
 
     def on_device_ended(self, device: DeviceId) -> None:
         self.ended.append(device)

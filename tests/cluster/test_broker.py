@@ -13,7 +13,7 @@ from redis.asyncio.client import PubSub
 from hodhod_server.cluster.broker import BrokerUnavailable, Envelope
 from hodhod_server.cluster.broker_redis import RedisBroker
 from hodhod_server.cluster.redis_pool import open_redis
-from hodhod_server.domain.ids import DeviceId, GatewayId, UserId
+from hodhod_server.domain.ids import ChatId, DeviceId, GatewayId, UserId
 from hodhod_server.settings import RedisSettings
 from tests.cluster.cable import Cable
 from tests.cluster.conftest import Listener, at_work
@@ -87,12 +87,28 @@ async def test_announcements_reach_every_gateway(
         listening(redis_settings, redis, OTHER, there),
     ):
         await eventually(lambda: here.gaps == 1)  # the other one started
-        await one.announce_gap([UserId(5)])
+        await one.announce_gap([UserId(5)], [ChatId(6)])
         await one.announce_end(DeviceId(7))
-        await one.announce_gap([])
+        await one.announce_gap([], [])
         await eventually(lambda: here.gaps == 2 and there.gaps == 1)
     for listener in (here, there):
-        assert (listener.gaps_for, listener.ended) == ([UserId(5)], [DeviceId(7)])
+        assert (listener.gaps_for, listener.gaps_in) == ([UserId(5)], [ChatId(6)])
+        assert listener.ended == [DeviceId(7)]
+
+
+async def test_a_broadcast_reaches_every_other_gateway_once(
+    redis: Redis, redis_settings: RedisSettings
+) -> None:
+    here, there = Listener(), Listener()
+    posts = [Envelope((), b"x", 0, number) for number in (1, 2)]
+    async with (
+        listening(redis_settings, redis, ONE, here) as one,
+        listening(redis_settings, redis, OTHER, there) as other,
+    ):
+        await one.broadcast(posts)
+        await other.announce_end(DeviceId(7))
+        await eventually(lambda: bool(here.ended) and len(there.envelopes) == 2)
+    assert (here.envelopes, there.envelopes) == ([], posts)
 
 
 async def test_a_broken_subscription_is_noticed_and_taken_up_again(

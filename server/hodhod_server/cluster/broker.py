@@ -42,8 +42,8 @@ class Subscriber(Protocol):
     def on_gap(self) -> None:
         """Anything may have been lost: everybody here must sync."""
 
-    def on_gap_for(self, users: Sequence[UserId]) -> None:
-        """Something for these people may have been lost."""
+    def on_gap_for(self, users: Sequence[UserId], chats: Sequence[ChatId]) -> None:
+        """Something for these people may have been lost, or for who is in these chats."""
 
     def on_device_ended(self, device: DeviceId) -> None:
         """A session was ended somewhere."""
@@ -59,8 +59,15 @@ class Broker(Protocol):
         """Send one batch to each gateway. Returns the gateways that nobody answers for any more."""
         ...
 
-    async def announce_gap(self, users: Sequence[UserId]) -> None:
-        """Tell every gateway that these people may have missed something; none named: everybody."""
+    async def broadcast(self, envelopes: Sequence[Envelope]) -> None:
+        """Send a batch of broadcasts to all other gateways."""
+        ...
+
+    async def announce_gap(self, users: Sequence[UserId], chats: Sequence[ChatId]) -> None:
+        """Tell every gateway who may have missed something: these people, who is in these chats.
+
+        Nobody and nothing named: everybody.
+        """
         ...
 
     async def announce_end(self, device: DeviceId) -> None:

@@ -38,6 +38,12 @@ class _GatewayStarted(msgspec.Struct, frozen=True, array_like=True, tag="started
 
 class _Gap(msgspec.Struct, frozen=True, array_like=True, tag="gap"):
     users: list[UserId]
+    chats: list[ChatId]
+
+
+class _Broadcast(msgspec.Struct, frozen=True, array_like=True, tag="broadcast"):
+    sender: GatewayId
+    envelopes: list[Envelope]
 
 
 class _DeviceEnded(msgspec.Struct, frozen=True, array_like=True, tag="ended"):
@@ -50,7 +56,7 @@ class _ChatChanged(msgspec.Struct, frozen=True, array_like=True, tag="chat"):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_Publication = _Batch | _GatewayStarted | _Gap | _DeviceEnded | _ChatChanged
+_Publication = _Batch | _Broadcast | _GatewayStarted | _Gap | _DeviceEnded | _ChatChanged
 _decode = msgspec.msgpack.Decoder(_Publication).decode
 
 
@@ -78,9 +84,16 @@ class RedisBroker:
                 receivers = await pipeline.execute()
         return [gateway for gateway, count in zip(batches, receivers, strict=True) if not count]
 
-    async def announce_gap(self, users: Sequence[UserId]) -> None:
-        """Tell every gateway that these people may have missed something; none named: everybody."""
-        await self._announce(_Gap(list(users)))
+    async def broadcast(self, envelopes: Sequence[Envelope]) -> None:
+        """Send a batch of broadcasts to all other gateways."""
+        await self._announce(_Broadcast(self._gateway, list(envelopes)))
+
+    async def announce_gap(self, users: Sequence[UserId], chats: Sequence[ChatId]) -> None:
+        """Tell every gateway who may have missed something: these people, who is in these chats.
+
+        Nobody and nothing named: everybody.
+        """
+        await self._announce(_Gap(list(users), list(chats)))
 
     async def announce_end(self, device: DeviceId) -> None:
         """Tell every process that the device's session is over."""
@@ -141,6 +154,9 @@ class RedisBroker:
             log.warning("publication.not_understood")  # of a later version, perhaps
             subscriber.on_gap()
             return
+        self._hand_on(value, subscriber)
+
+    def _hand_on(self, value: _Publication, subscriber: Subscriber) -> None:
         match value:
             case _Batch(envelopes):
                 subscriber.on_envelopes(envelopes)
@@ -148,10 +164,13 @@ class RedisBroker:
                 subscriber.on_device_ended(device)
             case _ChatChanged(chat, users):
                 subscriber.on_chat_changed(chat, users)
-            case _Gap([]):
+            case _Broadcast(sender, envelopes):
+                if sender != self._gateway:
+                    subscriber.on_envelopes(envelopes)
+            case _Gap([], []):
                 subscriber.on_gap()
-            case _Gap(users):
-                subscriber.on_gap_for(users)
+            case _Gap(users, chats):
+                subscriber.on_gap_for(users, chats)
             case _GatewayStarted(gateway):
                 if gateway != self._gateway:
                     subscriber.on_gap()

@@ -115,7 +115,6 @@ class Connection:
 
     def push(self, frame: bytes) -> None:
         """Queue a frame in this connection's codec. A client that does not keep up is let go."""
-        metrics.FRAMES_PUSHED.inc()
         if not self._writer.enqueue(frame):
             self.disconnect(CloseCode.SLOW_CONSUMER)
 

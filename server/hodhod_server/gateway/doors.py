@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from hodhod_server.cluster.route_keeper import RouteKeeper
 from hodhod_server.domain.errors import Unauthenticated
 from hodhod_server.domain.tokens import Caller
 from hodhod_server.gateway.hub import Hub, Receiver
+from hodhod_server.services.audiences import Audiences
 from hodhod_server.web.callers import Authenticator
 from hodhod_wire.close_codes import CloseCode
 
@@ -22,10 +24,13 @@ class Guest(Protocol):
 class Doors:
     """The way into this process for its connections."""
 
-    def __init__(self, authenticator: Authenticator, hub: Hub, routes: RouteKeeper) -> None:
+    def __init__(
+        self, authenticator: Authenticator, hub: Hub, routes: RouteKeeper, audiences: Audiences
+    ) -> None:
         self._authenticator = authenticator
         self._hub = hub
         self._routes = routes
+        self._audiences = audiences
         self._guests: set[Guest] = set()
         self._closed_with: CloseCode | None = None
 
@@ -53,8 +58,11 @@ class Doors:
 
     async def enter(self, receiver: Receiver) -> None:
         """Returns when pushes for this person come here. `leave` follows, even if cancelled."""
+        user = receiver.caller.user
         self._hub.add(receiver)
-        await self._routes.arrive(receiver.caller.user)
+        heard = self._audiences.arrive(user)
+        await self._routes.arrive(user)
+        await asyncio.shield(heard)  # others may wait for the same
 
     def leave(self, receiver: Receiver) -> None:
         """No more pushes for this connection."""

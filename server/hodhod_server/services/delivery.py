@@ -2,7 +2,8 @@
 
 People connected here are served at once, whatever becomes of the bus. For the others envelopes are
 queued and one loop routes whatever gathered: one look-up for all their people, one publication per
-target gateway. Pushes may be lost, the log may not: whoever may have missed one is told to sync.
+target gateway; what is for a broadcast chat goes to all of them, once. Pushes may be lost, the log
+may not: whoever may have missed one is told to sync.
 
 Always true: pushes leave in the order in which they were queued. The queue is bounded; a full one
 drops the push and tells its people to sync.
@@ -17,13 +18,13 @@ from typing import Final
 
 from hodhod_server.cluster.broker import Broker, BrokerUnavailable, Envelope, Subscriber
 from hodhod_server.cluster.routing import Routing
-from hodhod_server.domain.ids import GatewayId, UserId
+from hodhod_server.domain.ids import ChatId, GatewayId, UserId
 from hodhod_server.telemetry import logs, metrics
 
 log = logs.get("delivery")
 QUEUE_MAX: Final = 50_000  # some seconds of a busy gateway; beyond, syncing is cheaper than waiting
 BATCH_MAX: Final = 1_000
-UNTOLD_MAX: Final = 50_000  # people to be told of a gap; more of them means everybody
+UNTOLD_MAX: Final = 50_000  # people and chats to be told of a gap; more means everybody
 RETRY_S: Final = 1.0
 
 
@@ -39,6 +40,7 @@ class Delivery:
         self._queue: deque[Envelope] = deque()
         self._filled = asyncio.Event()
         self._untold: set[UserId] = set()
+        self._untold_chats: set[ChatId] = set()
         self._untold_is_everybody = False
 
     def enqueue(self, envelopes: Iterable[Envelope]) -> None:
@@ -80,18 +82,24 @@ class Delivery:
         """Tell whom a push could not reach, as soon as the bus can be reached again."""
         while True:
             await asyncio.sleep(RETRY_S)
-            if not self._untold and not self._untold_is_everybody:
+            if not self._untold and not self._untold_chats and not self._untold_is_everybody:
                 continue
             users, self._untold = self._untold, set()
+            chats, self._untold_chats = self._untold_chats, set()
             is_everybody, self._untold_is_everybody = self._untold_is_everybody, False
             try:
-                await self._broker.announce_gap([] if is_everybody else list(users))
+                if is_everybody:
+                    await self._broker.announce_gap([], [])
+                else:
+                    await self._broker.announce_gap(list(users), list(chats))
             except BrokerUnavailable:
                 self._untold_is_everybody |= is_everybody
-                self._owe(users)
+                self._owe(users, chats)
 
     async def _deliver(self, batch: Sequence[Envelope]) -> None:
         try:
+            if broadcasts := [envelope for envelope in batch if envelope.chat]:
+                await self._broker.broadcast(broadcasts)
             users = {user for envelope in batch for user in envelope.users}
             routes = await self._routing.resolve(sorted(users))
             await self._publish(batch, routes)
@@ -115,11 +123,13 @@ class Delivery:
     def _give_up(self, envelopes: Iterable[Envelope], reason: str) -> None:
         for envelope in envelopes:
             metrics.FANOUT_DROPPED.labels(reason).inc()
-            self._owe(envelope.users)
+            self._owe(envelope.users, [ChatId(envelope.chat)] if envelope.chat else [])
 
-    def _owe(self, users: Iterable[UserId]) -> None:
+    def _owe(self, users: Iterable[UserId], chats: Iterable[ChatId]) -> None:
         self._untold.update(users)
-        if len(self._untold) > UNTOLD_MAX:
-            log.warning("gap.everybody", users=len(self._untold))
+        self._untold_chats.update(chats)
+        if len(self._untold) + len(self._untold_chats) > UNTOLD_MAX:
+            log.warning("gap.everybody", users=len(self._untold), chats=len(self._untold_chats))
             self._untold_is_everybody = True
             self._untold.clear()
+            self._untold_chats.clear()
