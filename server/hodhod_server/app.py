@@ -28,17 +28,20 @@ from hodhod_server.cluster.routing import Routing
 from hodhod_server.domain.clock import Clock, SystemClock
 from hodhod_server.domain.ids import GatewayId
 from hodhod_server.domain.keys import Keys
+from hodhod_server.domain.load import Load
 from hodhod_server.gateway.commands import Commands
 from hodhod_server.gateway.connection import Connection
 from hodhod_server.gateway.doors import Doors
-from hodhod_server.gateway.handler import add_websocket
+from hodhod_server.gateway.handler import add_websocket, upgrade
 from hodhod_server.gateway.hub import Hub
+from hodhod_server.http_api.routes import ENDPOINTS as GATEWAY_ENDPOINTS
 from hodhod_server.http_api.routes import add_json_api
 from hodhod_server.media.downloads import Downloads
 from hodhod_server.media.operations import OPERATIONS
 from hodhod_server.media.routes import add_media
 from hodhod_server.media.tus import Tus
 from hodhod_server.services.accounts import Accounts
+from hodhod_server.services.admission import Admission, Gate
 from hodhod_server.services.chats import Chats
 from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.expiry import Expiry
@@ -62,6 +65,8 @@ from hodhod_server.sms.console import ConsoleSender
 from hodhod_server.store.database import open_database
 from hodhod_server.store.group_commit import GroupCommit
 from hodhod_server.telemetry import logs
+from hodhod_server.telemetry.load_probe import LoadProbe
+from hodhod_server.web.admission import use_gate
 from hodhod_server.web.callers import use_authenticator
 from hodhod_server.web.health import add_health
 from hodhod_server.web.serving import new_app, serve
@@ -90,8 +95,12 @@ class Parts:
 
 
 @contextlib.asynccontextmanager
-async def gateway(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
+async def gateway(
+    settings: Settings, clock: Clock, load: Load | None = None
+) -> AsyncIterator[Parts]:
     """People who are already inside: the WebSocket and its JSON twin."""
+    probe = LoadProbe(settings.load)
+    load = load or probe
     keys, gateway_id = keys_of(settings), GatewayId(secrets.token_hex(8))
     async with (
         open_database(settings.database, Role.GATEWAY, spared=1) as database,
@@ -115,19 +124,21 @@ async def gateway(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
             messaging=Messaging(database, rosters, writer),
             chats=Chats(database, keys, clock),
             syncing=Syncing(database, rosters),
-            positions=PositionKeeper(database, rosters, delivery),
-            typing=TypingHints(rosters, delivery),
+            positions=PositionKeeper(database, rosters, delivery, load),
+            typing=TypingHints(rosters, delivery, load),
             file_links=FileLinks(
                 database, rosters, MediaLinks(keys.media_link, clock, link_s=settings.media.link_s)
             ),
         )
-        doors = Doors(sessions, hub, routes)
-        app = _gateway_app(settings, clock, inside, doors)
+        admission = Admission(load, settings.gateway, database.is_slow, writer.is_behind)
+        doors = Doors(sessions, hub, routes, admission)
+        app = _gateway_app(settings, clock, inside, doors, admission)
         add_health(app, database.is_reachable)
         app.on_shutdown.append(lambda _: routes.withdraw())
         yield Parts(
             app=app,
             loops=(
+                probe.run,
                 writer.run,
                 delivery.run_here,
                 delivery.run_elsewhere,
@@ -140,16 +151,20 @@ async def gateway(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         )
 
 
-def _gateway_app(settings: Settings, clock: Clock, inside: Inside, doors: Doors) -> web.Application:
+def _gateway_app(
+    settings: Settings, clock: Clock, inside: Inside, doors: Doors, admission: Admission
+) -> web.Application:
     """The gateway's edge: the socket and its JSON twin."""
 
     async def say_goodbye(_: web.Application) -> None:
         doors.close(CloseCode.GOING_AWAY)
 
     app = new_app()
+    commands = Commands(inside, admission)
     opener = partial(
-        Connection, doors=doors, commands=Commands(inside), settings=settings.gateway, clock=clock
+        Connection, doors=doors, commands=commands, settings=settings.gateway, clock=clock
     )
+    use_gate(app, admission, GATEWAY_ENDPOINTS, connect=upgrade)
     use_authenticator(app, inside.sessions)
     add_websocket(app, opener, settings.gateway)
     add_json_api(app, settings, inside, {"signup": SIGNUP_ENDPOINTS, "media": OPERATIONS})
@@ -158,8 +173,11 @@ def _gateway_app(settings: Settings, clock: Clock, inside: Inside, doors: Doors)
 
 
 @contextlib.asynccontextmanager
-async def signup(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
+async def signup(
+    settings: Settings, clock: Clock, load: Load | None = None
+) -> AsyncIterator[Parts]:
     """Newcomers and those who come back: challenges, codes, sessions."""
+    probe = LoadProbe(settings.load)
     keys, rules, console = keys_of(settings), rules_of(settings.signup), ConsoleSender(clock)
     async with (
         open_database(settings.database, Role.SIGNUP) as database,
@@ -172,7 +190,8 @@ async def signup(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         add_health(app, database.is_reachable)
         add_signup_api(app, Signup(database, keys, clock, rules, handoffs, sessions), sessions)
         add_outbox(app, console)
-        yield Parts(app=app)
+        use_gate(app, Gate(load or probe), SIGNUP_ENDPOINTS)
+        yield Parts(app=app, loops=(probe.run,))
 
 
 @contextlib.asynccontextmanager

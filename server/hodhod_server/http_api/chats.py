@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from hodhod_server.domain.load import Work
 from hodhod_server.http_api.accounts import Done
 from hodhod_server.http_api.inside import INSIDE
 from hodhod_server.services.chats import PAGE_MAX
@@ -190,6 +191,7 @@ ENDPOINTS: Final = (
         method="GET",
         path=f"{_CHAT}/events",
         handler=list_events,
+        work=Work.SYNC,
         summary="A page of a chat's log.",
         gives=EventPage,
         query=("before", "after", "limit"),
@@ -198,6 +200,7 @@ ENDPOINTS: Final = (
         method="POST",
         path=f"{_CHAT}/events",
         handler=send_message,
+        work=Work.MESSAGE,
         summary="Send a message; answered when it is durable.",
         takes=NewMessage,
         gives=Durable,

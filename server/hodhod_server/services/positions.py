@@ -16,6 +16,7 @@ from typing import Final
 from hodhod_server.cluster.broker import Envelope
 from hodhod_server.domain.errors import Overloaded
 from hodhod_server.domain.ids import ChatId, Seq, UserId
+from hodhod_server.domain.load import Level, Load
 from hodhod_server.domain.tokens import Caller
 from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.rosters import Rosters
@@ -26,7 +27,9 @@ from hodhod_server.telemetry import metrics
 from hodhod_wire.codec import MSGPACK
 from hodhod_wire.frames import PositionPush
 
-GATHER_S: Final = 0.1  # people do not see it, and a busy chat writes ten times a second at most
+# People do not see a tenth of a second, and a busy chat writes ten times a second at most. A loaded
+# process gathers longer: of many moves in a chat only the last is written.
+GATHER_S: Final = {Level.CALM: 0.1, Level.BUSY: 0.5, Level.STRAINED: 2.0, Level.SATURATED: 2.0}
 PENDING_MAX: Final = 50_000  # refused beyond: a client marks again with its next message
 BATCH_MAX: Final = 1_000
 RETRY_AFTER_S: Final = 1.0
@@ -46,10 +49,13 @@ class _Move:
 class PositionKeeper:
     """How far everybody has their chats."""
 
-    def __init__(self, database: Database, rosters: Rosters, delivery: Delivery) -> None:
+    def __init__(
+        self, database: Database, rosters: Rosters, delivery: Delivery, load: Load
+    ) -> None:
         self._database = database
         self._rosters = rosters
         self._delivery = delivery
+        self._load = load
         self._pending: dict[_Key, _Move] = {}
         self._filled = asyncio.Event()
 
@@ -74,7 +80,7 @@ class PositionKeeper:
         """Write what moved, until cancelled."""
         while True:
             await self._filled.wait()
-            await asyncio.sleep(GATHER_S)
+            await asyncio.sleep(GATHER_S[self._load.level])
             gathered, self._pending = self._pending, {}
             self._filled.clear()
             moves = iter(gathered.items())

@@ -8,6 +8,7 @@ from typing import Final
 
 from hodhod_server.cluster.broker import Envelope
 from hodhod_server.domain.ids import ChatId
+from hodhod_server.domain.load import Level, Load
 from hodhod_server.domain.tokens import Caller
 from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.rosters import Rosters
@@ -21,13 +22,19 @@ REMEMBERED_MAX: Final = 50_000  # forgetting one early costs a hint too many, no
 class TypingHints:
     """Who is typing where."""
 
-    def __init__(self, rosters: Rosters, delivery: Delivery) -> None:
+    def __init__(self, rosters: Rosters, delivery: Delivery, load: Load) -> None:
         self._rosters = rosters
         self._delivery = delivery
+        self._load = load
         self._sent_at: OrderedDict[tuple[int, int], float] = OrderedDict()
 
     async def hint(self, caller: Caller, chat: int) -> None:
-        """Tell the others, unless they were told moments ago. Raises `ChatNotFound`."""
+        """Tell the others, unless they were told moments ago. Raises `ChatNotFound`.
+
+        A process with more important work says nothing: a hint that comes late is none.
+        """
+        if self._load.level > Level.CALM:
+            return
         roster = await self._rosters.require_member(caller.user, ChatId(chat))
         others = tuple(user for user in roster.users if user != caller.user)
         if others and self._is_due(caller.user, chat):
