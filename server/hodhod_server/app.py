@@ -23,6 +23,7 @@ from aiohttp import web
 from hodhod_server.blobs.filesystem import open_filesystem
 from hodhod_server.cluster.broker_redis import RedisBroker
 from hodhod_server.cluster.redis_pool import open_redis
+from hodhod_server.cluster.register import Register
 from hodhod_server.cluster.route_keeper import RouteKeeper
 from hodhod_server.cluster.routing import Routing
 from hodhod_server.domain.clock import Clock, SystemClock
@@ -115,6 +116,7 @@ async def gateway(
         routing = Routing(redis, settings.redis.prefix, gateway_id)
         routes = RouteKeeper(routing, hub.on_gap)
         broker.on_return(routes.rewrite)
+        register = Register(redis, settings.redis.prefix, gateway_id, broker)
         delivery = Delivery(routing, broker, hub)
         rosters = Rosters(database)
         writer = GroupCommit(log_only, settings.group_commit, clock, Announcer(delivery).announce)
@@ -135,6 +137,7 @@ async def gateway(
         app = _gateway_app(settings, clock, inside, doors, admission)
         add_health(app, database.is_reachable)
         app.on_shutdown.append(lambda _: routes.withdraw())
+        app.on_cleanup.append(lambda _: register.leave(writer.is_idle, delivery.is_idle))
         yield Parts(
             app=app,
             loops=(
@@ -147,6 +150,7 @@ async def gateway(
                 routes.run,
                 sessions.run,
                 partial(broker.run, hub),
+                register.run,
             ),
         )
 

@@ -72,6 +72,7 @@ class GroupCommit:
         self._queue: deque[_Ticket] = deque()
         self._filled = asyncio.Event()
         self._drain = DrainRate()
+        self._is_committing = False
 
     def submit(self, draft: Draft) -> asyncio.Future[Appended]:
         """Queue a draft. Raises `Overloaded` at once when the queue is full.
@@ -86,6 +87,10 @@ class GroupCommit:
         self._queue.append(ticket)
         self._filled.set()
         return ticket.done
+
+    def is_idle(self) -> bool:
+        """Nothing waits and nothing is being written."""
+        return not self._queue and not self._is_committing
 
     def is_behind(self) -> bool:
         """More waits than the next commit takes."""
@@ -104,10 +109,12 @@ class GroupCommit:
             if self._settings.linger_ms:
                 await asyncio.sleep(self._settings.linger_ms / 1000)
             batch = self._take()
+            self._is_committing = True
             metrics.COMMIT_ROWS.observe(len(batch))
             metrics.COMMIT_QUEUE.set(len(self._queue))
             with metrics.COMMIT_SECONDS.time():
                 await self._commit(batch)
+            self._is_committing = False
             self._drain.note(len(batch), asyncio.get_running_loop().time())
 
     def _take(self) -> list[_Ticket]:

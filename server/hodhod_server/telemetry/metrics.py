@@ -47,6 +47,9 @@ COMMIT_CONFLICTS: Final = Counter(
 )
 
 BUS_LOST: Final = Counter("hodhod_bus_lost_total", "Failed attempts to hear the other gateways.")
+GATEWAYS_DIED: Final = Counter(
+    "hodhod_gateways_died_total", "Gateways found dead by this one; everybody was told to sync."
+)
 FANOUT_QUEUE: Final = Gauge("hodhod_fanout_queue_envelopes", "Pushes waiting to be routed.")
 FANOUT_SECONDS: Final = Histogram(
     "hodhod_fanout_seconds", "One batch of pushes, routed and published.", buckets=LATENCY_S
