@@ -97,15 +97,16 @@ async def test_in_a_queue_that_stands_nobody_waits_for_long() -> None:
         await worker.end(Work.OTHER, 6)
 
 
-@pytest.mark.parametrize("moment", ["waiting", "just let in"])
+@pytest.mark.parametrize("moment", ["waiting", "just let in", "just gone"])
 async def test_who_leaves_while_waiting_takes_no_place_along(moment: str) -> None:
     async with asyncio.TaskGroup() as tasks, asyncio.timeout(5):
         one = turnstile()
         worker = Worker(one, tasks)
         await worker.begin(Work.SYNC, 6)
         [waiting] = await worker.begin(Work.SYNC)
-        if moment == "just let in":
+        if moment != "waiting":
             worker.leaving[Work.SYNC].pop().set()
+        if moment == "just let in":
             await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.wait([waiting])

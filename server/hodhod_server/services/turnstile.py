@@ -86,6 +86,9 @@ class Turnstile:
 
     def _next(self) -> Work | None:
         """Whose turn it is: a class below its share, else the first that waits."""
+        for places in self._waiting.values():
+            while places and places[0].done():
+                places.popleft()  # given up a moment ago; its owner has not run since
         waiting = [work for work, places in self._waiting.items() if places]
         within = [work for work in waiting if self._taken[work] < self._shares[work]]
         return next(iter(within or waiting), None)
