@@ -227,6 +227,7 @@ class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
     device: Id
     at: TimeMs
     heartbeat_s: Annotated[int, Meta(ge=1, le=ID_MAX)] = 30
+    reconnect_within_ms: DurationMs = 0
 
 
 class Ok(Reply, frozen=True, kw_only=True, tag="ok"):

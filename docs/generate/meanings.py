@@ -71,6 +71,8 @@ MEMBERS: Final = {
     "welcome.device": "And on which device.",
     "welcome.at": "The server's clock.",
     "welcome.heartbeat_s": "The server pings this often; silence twice as long is a dead link.",
+    "welcome.reconnect_within_ms": "After a connection that ended by itself, or with 4000 or 4003:"
+    " come back after a random time up to this, so that not all come at once.",
     "error.code": "One of the [error codes](#error-codes); programs branch on it.",
     "error.titles": "The same sentence for people, in two languages.",
     "error.detail": "For developers: which member, which limit. Never what was sent.",
@@ -102,7 +104,7 @@ CLOSE_CODES: Final = {
     CloseCode.GOING_AWAY: "The server process stops; another one, or its successor, is there.",
     CloseCode.SLOW_CONSUMER: "The client did not read fast enough; nothing is lost, it syncs.",
     CloseCode.HELLO_TIMEOUT: "No `hello` came in time.",
-    CloseCode.OVERLOADED: "The process takes no more connections now.",
+    CloseCode.OVERLOADED: "No more connections are taken now; the `error` before it says when.",
     CloseCode.TOKEN_REJECTED: "The access token is missing, wrong or expired.",
     CloseCode.SESSION_ENDED: "The session was ended, here or from another device: sign in again.",
     CloseCode.TOO_MANY_ERRORS: "The client does nothing but err; it is defective.",

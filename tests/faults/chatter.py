@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 from collections import deque
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -47,7 +48,9 @@ class Chatter:
         async with self._connected() as socket:
             await self._tell(socket, t="open_chat", ref=2, user=other)
             while (frame := await _receive(socket))["t"] != "chat":
-                pass
+                if frame["t"] == "error":
+                    await asyncio.sleep(frame["retry_after"])
+                    await self._tell(socket, t="open_chat", ref=2, user=other)
         chat: int = frame["chat"]["chat"]
         return chat
 
@@ -114,6 +117,9 @@ class Chatter:
             async with asyncio.timeout(SILENCE_S):
                 while (frame := await _receive(socket)).get("ref") != ref:
                     self._hear(frame)
+            if frame["t"] == "error":
+                await asyncio.sleep(frame["retry_after"])
+                continue
             for event in frame["events"]:
                 self._keep(event, is_push=False)
             if "more" not in frame:
@@ -150,10 +156,19 @@ class _Connected:
     """A welcomed socket, for the life of a block."""
 
     def __init__(self, session: aiohttp.ClientSession, ws: str, headers: dict[str, str]) -> None:
-        self._opening = session.ws_connect(ws, headers=headers, protocols=("hodhod.v1.msgpack",))
+        self._open = partial(
+            session.ws_connect, ws, headers=headers, protocols=("hodhod.v1.msgpack",)
+        )
 
     async def __aenter__(self) -> aiohttp.ClientWebSocketResponse:
-        socket = await self._opening.__aenter__()
+        self._opening = self._open()
+        try:
+            socket = await self._opening.__aenter__()
+        except aiohttp.WSServerHandshakeError as refusal:
+            if refusal.status != 503 or not refusal.headers:
+                raise
+            await asyncio.sleep(float(refusal.headers["Retry-After"]))
+            return await self.__aenter__()
         await socket.send_bytes(msgpack.packb({"t": "hello", "ref": 1}))
         async with asyncio.timeout(SILENCE_S):
             while (await _receive(socket))["t"] != "welcome":

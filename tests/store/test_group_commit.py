@@ -34,13 +34,17 @@ async def refuse(drafts: Sequence[Draft]) -> list[Draft | HodhodError]:
 
 @asynccontextmanager
 async def running(
-    database: Database, clock: FakeClock, recheck: Recheck = refuse, **settings: int
+    database: Database,
+    clock: FakeClock,
+    recheck: Recheck = refuse,
+    *,
+    queue_s_max: float = 2.0,
+    **settings: int,
 ) -> AsyncIterator[tuple[GroupCommit, list[Committed]]]:
     """A writer at work, and what it announced."""
     announced: list[Committed] = []
-    writer = GroupCommit(
-        database, GroupCommitSettings(**settings), clock, announced.extend, recheck
-    )
+    own = GroupCommitSettings(queue_s_max=queue_s_max, **settings)
+    writer = GroupCommit(database, own, clock, announced.extend, recheck)
     async with asyncio.TaskGroup() as tasks:
         loop = tasks.create_task(writer.run())
         yield writer, announced
@@ -165,6 +169,25 @@ async def test_a_full_queue_refuses_at_once(
     writer.submit(two)
     with pytest.raises(Overloaded):
         writer.submit(three)
+
+
+async def test_a_queue_that_does_not_move_refuses_before_it_is_full(
+    database: Database, clock: FakeClock, chat: ChatId, pair: tuple[UserId, UserId]
+) -> None:
+    one, two, three, four = drafts(chat, pair[0], [1, 2, 3, 4])
+    async with running(database, clock, queue_s_max=0.1) as (writer, _):
+        async with database.transaction() as tx:
+            await tx.execute("LOCK TABLE messages IN ACCESS EXCLUSIVE MODE")
+            in_work = writer.submit(one)
+            await asyncio.sleep(0.05)
+            waiting = writer.submit(two)
+            await asyncio.sleep(0.2)
+            with pytest.raises(Overloaded) as refused:
+                writer.submit(three)
+            assert refused.value.retry_after_s is not None
+            assert refused.value.retry_after_s >= 0.5
+        assert ((await in_work).seq, (await waiting).seq) == (1, 2)
+        assert (await writer.submit(four)).seq == 3, "it moves again and takes more at once"
 
 
 async def test_a_lost_database_refuses_and_a_resend_goes_through(

@@ -115,6 +115,9 @@ SERVER_FRAMES: Final[Mapping[str, Sample]] = {
     "welcome_other_heartbeat": _always(
         frames.Welcome(ref=1, user=SARA, device=11, at=AT_MS, heartbeat_s=15)
     ),
+    "welcome_to_many": _always(
+        frames.Welcome(ref=1, user=SARA, device=11, at=AT_MS, reconnect_within_ms=12_000)
+    ),
     "ok": _always(frames.Ok(ref=8)),
     "error": _always(
         frames.Error(

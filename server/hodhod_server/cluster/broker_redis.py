@@ -32,10 +32,6 @@ class _Batch(msgspec.Struct, frozen=True, array_like=True, tag="batch"):
     envelopes: list[Envelope]
 
 
-class _GatewayStarted(msgspec.Struct, frozen=True, array_like=True, tag="started"):
-    gateway: GatewayId
-
-
 class _Gap(msgspec.Struct, frozen=True, array_like=True, tag="gap"):
     users: list[UserId]
     chats: list[ChatId]
@@ -56,7 +52,7 @@ class _ChatChanged(msgspec.Struct, frozen=True, array_like=True, tag="chat"):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_Publication = _Batch | _Broadcast | _GatewayStarted | _Gap | _DeviceEnded | _ChatChanged
+_Publication = _Batch | _Broadcast | _Gap | _DeviceEnded | _ChatChanged
 _decode = msgspec.msgpack.Decoder(_Publication).decode
 
 
@@ -105,17 +101,15 @@ class RedisBroker:
 
     async def run(self, subscriber: Subscriber) -> None:
         """Hear what is published for this gateway, until cancelled."""
-        attempt, is_new, was_lost = 0, True, False
+        attempt, was_lost = 0, False
         while True:
             try:
                 with talking_to_redis():
                     async with self._redis.pubsub() as pubsub:
                         await pubsub.subscribe(self._channel(self._gateway), self._everybody)
-                        if is_new:
-                            await self._announce(_GatewayStarted(self._gateway))
                         if was_lost:
                             self._tell_return()
-                        attempt, is_new, was_lost = 0, False, False
+                        attempt, was_lost = 0, False
                         await self._listen(pubsub, subscriber)
             except BrokerUnavailable as error:
                 if attempt == 0:
@@ -171,9 +165,6 @@ class RedisBroker:
                 subscriber.on_gap()
             case _Gap(users, chats):
                 subscriber.on_gap_for(users, chats)
-            case _GatewayStarted(gateway):
-                if gateway != self._gateway:
-                    subscriber.on_gap()
 
     async def _announce(self, value: msgspec.Struct) -> None:
         with talking_to_redis():

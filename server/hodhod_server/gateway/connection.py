@@ -23,6 +23,7 @@ from hodhod_server.domain.errors import (
     HodhodError,
     Internal,
     Malformed,
+    Overloaded,
     TooLarge,
     Unauthenticated,
     WrongState,
@@ -146,10 +147,12 @@ class Connection:
             return None
         try:
             # Also what the upgrade checked: the session may have been ended since.
+            self._doors.require_room()
             caller = self._doors.authenticate(token if hello.token is None else hello.token)
-        except Unauthenticated as refusal:
+        except (Unauthenticated, Overloaded) as refusal:
+            is_full = isinstance(refusal, Overloaded)
             self._refuse(hello.ref, refusal)
-            self.disconnect(CloseCode.TOKEN_REJECTED)
+            self.disconnect(CloseCode.OVERLOADED if is_full else CloseCode.TOKEN_REJECTED)
             return None
         return hello, caller
 
@@ -171,6 +174,7 @@ class Connection:
                     device=caller.device,
                     at=to_ms(self._clock.now()),
                     heartbeat_s=max(1, round(self._settings.heartbeat_s)),
+                    reconnect_within_ms=self._doors.reconnect_within_ms,
                 )
             )
             while (frame := await self._next()) is not None:
@@ -180,6 +184,11 @@ class Connection:
 
     async def _take(self, frame: ClientFrame, caller: Caller) -> None:
         FRAMES_IN[type(frame)].inc()
+        try:
+            self._commands.admit(frame)
+        except Overloaded as refusal:
+            self._refuse(frame.ref, refusal)
+            return
         await self._in_flight.acquire()
         if isinstance(frame, Send):
             await self._send(frame, caller)

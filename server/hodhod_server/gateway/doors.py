@@ -7,8 +7,10 @@ from typing import Protocol
 
 from hodhod_server.cluster.route_keeper import RouteKeeper
 from hodhod_server.domain.errors import Unauthenticated
+from hodhod_server.domain.load import Work
 from hodhod_server.domain.tokens import Caller
 from hodhod_server.gateway.hub import Hub, Receiver
+from hodhod_server.services.admission import Admission
 from hodhod_server.services.audiences import Audiences
 from hodhod_server.web.callers import Authenticator
 from hodhod_wire.close_codes import CloseCode
@@ -25,30 +27,47 @@ class Doors:
     """The way into this process for its connections."""
 
     def __init__(
-        self, authenticator: Authenticator, hub: Hub, routes: RouteKeeper, audiences: Audiences
+        self,
+        authenticator: Authenticator,
+        hub: Hub,
+        routes: RouteKeeper,
+        audiences: Audiences,
+        admission: Admission,
     ) -> None:
         self._authenticator = authenticator
         self._hub = hub
         self._routes = routes
         self._audiences = audiences
+        self._admission = admission
         self._guests: set[Guest] = set()
         self._closed_with: CloseCode | None = None
 
     def come(self, guest: Guest) -> None:
         """A connection has been made; `go` follows. If the doors are closed it is sent away."""
         self._guests.add(guest)
+        self._admission.note_connections(len(self._guests))
         if self._closed_with is not None:
             guest.disconnect(self._closed_with)
 
     def go(self, guest: Guest) -> None:
         """The connection is over."""
         self._guests.discard(guest)
+        self._admission.note_connections(len(self._guests))
 
     def close(self, code: CloseCode) -> None:
         """The process stops: everybody is sent away, whoever still comes too."""
         self._closed_with = code
         for guest in self._guests:
             guest.disconnect(code)
+
+    @property
+    def reconnect_within_ms(self) -> int:
+        """Over how long people are to spread their return, should this process end."""
+        return self._admission.reconnect_within_ms
+
+    def require_room(self) -> None:
+        """Before somebody is let in. Raises `Overloaded`."""
+        self._admission.admit(Work.HELLO)
 
     def authenticate(self, token: str | None) -> Caller:
         """Whom a token proves. Raises `Unauthenticated`, also where there is none."""

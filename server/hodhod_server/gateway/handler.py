@@ -27,10 +27,11 @@ def add_websocket(app: web.Application, opener: Opener, settings: GatewaySetting
     """Serve the socket; `opener` makes a connection of a transport and its codec."""
     app[OPENER] = opener
     app[SETTINGS] = settings
-    app.router.add_get("/v1/ws", _upgrade)
+    app.router.add_get("/v1/ws", upgrade)
 
 
-async def _upgrade(request: web.Request) -> web.StreamResponse:
+async def upgrade(request: web.Request) -> web.StreamResponse:
+    """A connection, from its upgrade to its end."""
     codec, settings = _negotiate(request), request.app[SETTINGS]
     token = bearer_token(request)
     if token is not None:

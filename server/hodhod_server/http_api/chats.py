@@ -12,6 +12,7 @@ from aiohttp import web
 
 from hodhod_server.domain.chat_limits import MEMBERS_PER_ADD_MAX
 from hodhod_server.domain.ids import UserId
+from hodhod_server.domain.load import Work
 from hodhod_server.domain.memberships import ChatKind
 from hodhod_server.http_api.accounts import Done
 from hodhod_server.http_api.inside import INSIDE
@@ -213,6 +214,7 @@ ENDPOINTS: Final = (
         method="GET",
         path=f"{_CHAT}/events",
         handler=list_events,
+        work=Work.SYNC,
         summary="A page of a chat's log.",
         gives=EventPage,
         query=("before", "after", "limit"),
@@ -221,6 +223,7 @@ ENDPOINTS: Final = (
         method="POST",
         path=f"{_CHAT}/events",
         handler=send_message,
+        work=Work.MESSAGE,
         summary="Send a message; answered when it is durable.",
         takes=NewMessage,
         gives=Durable,

@@ -39,6 +39,7 @@ class Delivery:
         self._here_filled = asyncio.Event()
         self._queue: deque[Envelope] = deque()
         self._filled = asyncio.Event()
+        self._is_routing = False
         self._untold: set[UserId] = set()
         self._untold_chats: set[ChatId] = set()
         self._untold_is_everybody = False
@@ -53,6 +54,11 @@ class Delivery:
                 self._queue.append(envelope)
         self._here_filled.set()
         self._filled.set()
+
+    def is_idle(self) -> bool:
+        """Everything that was queued has been handed on, or its people told to sync."""
+        is_owing = self._untold or self._untold_is_everybody
+        return not (self._here or self._queue or self._is_routing or is_owing)
 
     async def run_here(self) -> None:
         """Serve the people connected here, until cancelled.
@@ -75,8 +81,10 @@ class Delivery:
                 self._filled.clear()
             metrics.FANOUT_QUEUE.set(len(self._queue))
             if batch:
+                self._is_routing = True
                 with metrics.FANOUT_SECONDS.time():
                     await self._deliver(batch)
+                self._is_routing = False
 
     async def run_gaps(self) -> None:
         """Tell whom a push could not reach, as soon as the bus can be reached again."""

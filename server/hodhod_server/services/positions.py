@@ -19,6 +19,7 @@ from hodhod_server.cluster.broker import Envelope
 from hodhod_server.domain.chat_limits import RECEIPT_MEMBERS_MAX, VIEWS_PER_JUMP_MAX
 from hodhod_server.domain.errors import Overloaded
 from hodhod_server.domain.ids import ChatId, Seq, UserId
+from hodhod_server.domain.load import Level, Load
 from hodhod_server.domain.memberships import ChatKind, ChatRights, Standing
 from hodhod_server.domain.tokens import Caller
 from hodhod_server.services.delivery import Delivery
@@ -31,7 +32,9 @@ from hodhod_server.telemetry import metrics
 from hodhod_wire.codec import MSGPACK
 from hodhod_wire.frames import PositionPush
 
-GATHER_S: Final = 0.1  # people do not see it, and a busy chat writes ten times a second at most
+# People do not see a tenth of a second, and a busy chat writes ten times a second at most. A loaded
+# process gathers longer: of many moves in a chat only the last is written.
+GATHER_S: Final = {Level.CALM: 0.1, Level.BUSY: 0.5, Level.STRAINED: 2.0, Level.SATURATED: 2.0}
 PENDING_MAX: Final = 50_000  # refused beyond: a client marks again with its next message
 BATCH_MAX: Final = 1_000
 RETRY_AFTER_S: Final = 1.0
@@ -52,10 +55,11 @@ class _Move:
 class PositionKeeper:
     """How far everybody has their chats."""
 
-    def __init__(self, database: Database, rights: Rights, delivery: Delivery) -> None:
+    def __init__(self, database: Database, rights: Rights, delivery: Delivery, load: Load) -> None:
         self._database = database
         self._rights = rights
         self._delivery = delivery
+        self._load = load
         self._pending: dict[_Key, _Move] = {}
         self._filled = asyncio.Event()
 
@@ -80,7 +84,7 @@ class PositionKeeper:
         """Write what moved, until cancelled."""
         while True:
             await self._filled.wait()
-            await asyncio.sleep(GATHER_S)
+            await asyncio.sleep(GATHER_S[self._load.level])
             gathered, self._pending = self._pending, {}
             self._filled.clear()
             moves = iter(gathered.items())

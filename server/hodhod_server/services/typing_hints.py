@@ -13,6 +13,7 @@ from typing import Final
 from hodhod_server.cluster.broker import Envelope
 from hodhod_server.domain.chat_limits import TYPING_HINTS_PER_S
 from hodhod_server.domain.ids import ChatId
+from hodhod_server.domain.load import Level, Load
 from hodhod_server.domain.memberships import ChatKind
 from hodhod_server.domain.tokens import Caller
 from hodhod_server.services.delivery import Delivery
@@ -27,14 +28,20 @@ REMEMBERED_MAX: Final = 50_000  # forgetting one early costs a hint too many, no
 class TypingHints:
     """Who is typing where."""
 
-    def __init__(self, rights: Rights, delivery: Delivery) -> None:
+    def __init__(self, rights: Rights, delivery: Delivery, load: Load) -> None:
         self._rights = rights
         self._delivery = delivery
+        self._load = load
         self._sent_at: OrderedDict[tuple[int, int], float] = OrderedDict()
         self._in_groups: OrderedDict[int, deque[float]] = OrderedDict()
 
     async def hint(self, caller: Caller, chat: int) -> None:
-        """Tell the others, unless they were told moments ago. Raises `ChatNotFound`."""
+        """Tell the others, unless they were told moments ago. Raises `ChatNotFound`.
+
+        A process with more important work says nothing: a hint that comes late is none.
+        """
+        if self._load.level > Level.CALM:
+            return
         rights = (await self._rights.require_member(caller.user, ChatId(chat))).chat
         if rights.kind is ChatKind.CHANNEL or rights.is_broadcast:
             return

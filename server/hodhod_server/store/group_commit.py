@@ -7,7 +7,8 @@ rest is written again. Drafts whose chat has changed since they were allowed are
 checked again, and written before the next batch, so that order is kept.
 
 Always true: a future is fulfilled only after COMMIT has returned. A batch holds at most
-`batch_rows_max` rows. The queue is bounded, and a full one refuses (`Overloaded`), never grows.
+`batch_rows_max` rows. The queue is bounded in rows and in time; a full one refuses (`Overloaded`),
+and those who were let in are served in time, however many more would come.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import msgspec
 from hodhod_server.domain.chat_log import Appended, Draft
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.errors import ClientIdReused, HodhodError, Overloaded
+from hodhod_server.domain.load import DrainRate
 from hodhod_server.settings import GroupCommitSettings
 from hodhod_server.store import messages
 from hodhod_server.store.database import Database, StoreError
@@ -51,11 +53,12 @@ _Key = tuple[int, int]
 
 
 class _Ticket:
-    __slots__ = ("done", "draft")
+    __slots__ = ("done", "draft", "since_s")
 
-    def __init__(self, draft: Draft, done: asyncio.Future[Appended]) -> None:
+    def __init__(self, draft: Draft, done: asyncio.Future[Appended], since_s: float) -> None:
         self.draft = draft
         self.done = done
+        self.since_s = since_s
 
 
 class GroupCommit:
@@ -81,6 +84,8 @@ class GroupCommit:
         self._queue: deque[_Ticket] = deque()
         self._filled = asyncio.Event()
         self._linger = Linger(settings.linger_ms / 1000)
+        self._drain = DrainRate()
+        self._is_committing = False
 
     def submit(self, draft: Draft) -> asyncio.Future[Appended]:
         """Queue a draft. Raises `Overloaded` at once when the queue is full.
@@ -88,12 +93,27 @@ class GroupCommit:
         The future raises `ClientIdReused`, what `recheck` says, or, when the database failed,
         `Overloaded`: then the draft may be durable or not, and a resend tells.
         """
-        if len(self._queue) >= self._settings.queue_rows_max:
-            raise Overloaded(retry_after_s=RETRY_AFTER_S)
-        ticket = _Ticket(draft, asyncio.get_running_loop().create_future())
+        now_s = asyncio.get_running_loop().time()
+        if self._is_full(now_s):
+            raise Overloaded(retry_after_s=self._drain.retry_after_s(len(self._queue)))
+        ticket = _Ticket(draft, asyncio.get_running_loop().create_future(), now_s)
         self._queue.append(ticket)
         self._filled.set()
         return ticket.done
+
+    def is_idle(self) -> bool:
+        """Nothing waits and nothing is being written."""
+        return not self._queue and not self._is_committing
+
+    def is_behind(self) -> bool:
+        """More waits than the next commit takes."""
+        return len(self._queue) >= self._settings.batch_rows_max
+
+    def _is_full(self, now_s: float) -> bool:
+        queue, bounds = self._queue, self._settings
+        if len(queue) >= bounds.queue_rows_max:
+            return True
+        return bool(queue) and now_s - queue[0].since_s > bounds.queue_s_max
 
     async def run(self) -> None:
         """Commit batch after batch, until cancelled."""
@@ -104,10 +124,13 @@ class GroupCommit:
                 await asyncio.sleep(wait_s)
             batch = self._take()
             self._linger.took(len(batch), loop.time())
+            self._is_committing = True
             metrics.COMMIT_ROWS.observe(len(batch))
             metrics.COMMIT_QUEUE.set(len(self._queue))
             with metrics.COMMIT_SECONDS.time():
                 await self._commit(batch)
+            self._is_committing = False
+            self._drain.note(len(batch), asyncio.get_running_loop().time())
 
     def _take(self) -> list[_Ticket]:
         count = min(len(self._queue), self._settings.batch_rows_max)
