@@ -53,7 +53,7 @@ class Crowd:
         self._all_heard = asyncio.Event()
         self._clock = asyncio.get_running_loop().time
         self._last_at = 0.0
-        self._number = FIRST_NUMBER
+        self._number = FIRST_NUMBER - 1
 
     @property
     def size(self) -> int:

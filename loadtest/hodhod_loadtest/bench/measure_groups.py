@@ -24,7 +24,7 @@ async def fanout(plan: Plan) -> list[Figure | LeftOut]:
     """Closed loop in one group whose members are all online: deliveries for a CPU-second."""
     async with open_target(plan) as target:
         people = await settle(target.data_dir, plan.group_online)
-        chat = await _found(plan, target, people)
+        chat = await found(plan, target, people)
         async with gathered(people, target.door) as (crowd, writer):
             runs = []
             for number in range(1, plan.runs + 1):
@@ -70,7 +70,7 @@ async def large_post(plan: Plan) -> list[Figure | LeftOut]:
     """Posts to a group of which a tenth is online: seconds until the last of these has it."""
     async with open_target(plan) as target:
         people = await settle(target.data_dir, plan.large_group_members)
-        chat = await _found(plan, target, people)
+        chat = await found(plan, target, people)
         plan.tell(f"{LARGE_POST}: {plan.large_group_online} members connect")
         async with gathered(people[: plan.large_group_online], target.door) as (crowd, writer):
             latencies_s, before = [], target.processes.read()
@@ -94,7 +94,7 @@ async def large_post(plan: Plan) -> list[Figure | LeftOut]:
     ]
 
 
-async def _found(plan: Plan, target: Target, people: Sequence[Person]) -> int:
+async def found(plan: Plan, target: Target, people: Sequence[Person]) -> int:
     """A group of these people, founded by the first."""
     plan.tell(f"a group of {len(people)} is founded")
     users = [person.user for person in people]

@@ -6,19 +6,17 @@ tokens signed by its own key; nothing of a server is replaced.
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from hodhod_loadtest.bench.growing import database_of
 from hodhod_loadtest.bench.people import Person
 from hodhod_server.domain.clock import SystemClock
 from hodhod_server.domain.ids import DeviceId, UserId
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.secret import Secret
 from hodhod_server.domain.tokens import Caller, mint_access_token
-from hodhod_server.settings import DatabaseSettings
-from hodhod_server.store.database import open_database
 
 TOKEN_LIFE: Final = timedelta(hours=2)
 _INSERT: Final = """
@@ -35,13 +33,9 @@ RETURNING user_id, device_id
 
 async def settle(data_dir: Path, count: int) -> list[Person]:
     """So many people with a device each."""
-    told = json.loads((data_dir / "processes.json").read_bytes())
     key = Secret((data_dir / "master.key").read_bytes().strip())
     keys, expires_at = Keys.from_master(key), SystemClock().now() + TOKEN_LIFE
-    async with (
-        open_database(DatabaseSettings(url=told["database_url"]), "bench") as database,
-        database.connection() as connection,
-    ):
+    async with database_of(data_dir) as connection:
         rows = await connection.fetch(_INSERT, count)
     return [
         Person(

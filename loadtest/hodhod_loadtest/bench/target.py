@@ -27,6 +27,9 @@ class Plan:
     group_online: int = 1000
     large_group_members: int = 100_000
     large_group_online: int = 10_000
+    grown_messages: int = 10_000_000
+    grown_chats: int = 1_000_000
+    grown_members: int = 200_000
     file_mib: int = 300
     environment: Mapping[str, str] = field(default_factory=dict)
     """Of the servers, on top of ours: settings under which to measure."""
