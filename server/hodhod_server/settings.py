@@ -184,8 +184,8 @@ class GatewaySettings:
     requests_in_flight_max: Positive = 64
     """Requests of one connection being worked on; the next is read when one is done."""
 
-    requests_at_work_max: Annotated[int, Field(ge=2)] = 64
-    """Catching up and small requests at work in one process: two thirds and a third of it."""
+    requests_at_work_max: Annotated[int, Field(ge=2)] = 16
+    """Catching up (two thirds) and small requests at work at once. About twice the pool."""
 
     connections_max: Positive = 50_000
     """Connections of one process; one more is refused with 503 and `Retry-After`."""
