@@ -190,8 +190,8 @@ class GatewaySettings:
     connections_max: Positive = 50_000
     """Connections of one process; one more is refused with 503 and `Retry-After`."""
 
-    reconnects_per_s: Positive = 500
-    """Returning people that the other gateways take in a second when this one dies."""
+    reconnects_per_s: Positive = 300
+    """Returning people that the others take in a second when this one dies; a core takes 300."""
 
     errors_max: Positive = 100
     """Refused frames of one connection in a minute; more closes it."""
