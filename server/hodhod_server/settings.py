@@ -184,14 +184,14 @@ class GatewaySettings:
     requests_in_flight_max: Positive = 64
     """Requests of one connection being worked on; the next is read when one is done."""
 
-    requests_at_work_max: Annotated[int, Field(ge=2)] = 64
-    """Catching up and small requests at work in one process: two thirds and a third of it."""
+    requests_at_work_max: Annotated[int, Field(ge=2)] = 16
+    """Catching up (two thirds) and small requests at work at once. About twice the pool."""
 
     connections_max: Positive = 50_000
     """Connections of one process; one more is refused with 503 and `Retry-After`."""
 
-    reconnects_per_s: Positive = 500
-    """Returning people that the other gateways take in a second when this one dies."""
+    reconnects_per_s: Positive = 300
+    """Returning people that the others take in a second when this one dies; a core takes 300."""
 
     errors_max: Positive = 100
     """Refused frames of one connection in a minute; more closes it."""

@@ -52,8 +52,8 @@ async def test_a_gap_is_told_to_everybody_in_their_codec() -> None:
     hub.on_gap()
     hub.on_gap_for([UserId(2), UserId(9)], [])
     assert [len(client.frames) for client in clients] == [1, 2, 1]
-    assert msgpack.unpackb(clients[0].frames[0]) == {"t": "resync", "within_ms": 3}
-    assert json.loads(clients[1].frames[0]) == {"t": "resync", "within_ms": 3}
+    assert msgpack.unpackb(clients[0].frames[0]) == {"t": "resync", "within_ms": 6}
+    assert json.loads(clients[1].frames[0]) == {"t": "resync", "within_ms": 6}
     for client in clients:
         hub.remove(client)
 

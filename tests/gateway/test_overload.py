@@ -12,18 +12,12 @@ from hodhod_server.domain.load import Level
 from hodhod_server.settings import GatewaySettings, GroupCommitSettings, Settings
 from hodhod_server.store.database import Database
 from tests.gateway.conftest import Gateway
+from tests.load import Told
 from tests.people import People, Person
 from tests.raw_client import Map, RawClient
 
 Connect = Callable[..., Awaitable[RawClient]]
 GENTLE_S = 1.0  # people see a reply within this time as soon
-
-
-class Told:
-    """A load that a test sets."""
-
-    def __init__(self, level: Level = Level.CALM) -> None:
-        self.level = level
 
 
 def assert_told_when(answer: Map) -> None:

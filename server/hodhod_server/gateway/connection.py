@@ -147,7 +147,7 @@ class Connection:
             return None
         try:
             # Also what the upgrade checked: the session may have been ended since.
-            self._doors.require_room()
+            await self._doors.require_room()
             caller = self._doors.authenticate(token if hello.token is None else hello.token)
         except (Unauthenticated, Overloaded) as refusal:
             is_full = isinstance(refusal, Overloaded)

@@ -65,9 +65,10 @@ class Doors:
         """Over how long people are to spread their return, should this process end."""
         return self._admission.reconnect_within_ms
 
-    def require_room(self) -> None:
-        """Before somebody is let in. Raises `Overloaded`."""
+    async def require_room(self) -> None:
+        """Before somebody is let in: their turn, if there is one. Raises `Overloaded`."""
         self._admission.admit(Work.HELLO)
+        await self._admission.pace()
 
     def authenticate(self, token: str | None) -> Caller:
         """Whom a token proves. Raises `Unauthenticated`, also where there is none."""

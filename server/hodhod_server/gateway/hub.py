@@ -22,7 +22,7 @@ from hodhod_wire.codec import JSON, MSGPACK, Codec, InvalidFrame
 from hodhod_wire.frames import Resync
 
 log = logs.get("hub")
-RESYNC_MS_PER_CONNECTION: Final = 1  # a thousand syncs a second is what it does beside work
+RESYNC_MS_PER_CONNECTION: Final = 2  # five hundred syncs a second is what it does beside work
 RESYNC_MS_MAX: Final = 10_000
 SLICE: Final = 256  # pushes in a row: about three milliseconds
 BROADCASTS_MAX: Final = 10_000  # waiting; beyond, its chat is told to sync

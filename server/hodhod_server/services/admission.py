@@ -9,6 +9,7 @@ Always true: a refusal is `Overloaded` and tells when to come back, differently 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final
@@ -31,6 +32,8 @@ SHED_FROM: Final = {
 RETRY_LOW_S: Final = {Level.CALM: 1.0, Level.BUSY: 2.0, Level.STRAINED: 3.0, Level.SATURATED: 4.0}
 RETRY_FACTOR: Final = 3.0
 RECONNECT_MS_MAX: Final = 30_000
+ARRIVALS_MAX: Final = 8  # each step of one takes about a millisecond
+ARRIVAL_S: Final = 2.0  # longer than that a client waits better at home
 _SHED: Final = {work: metrics.SHED.labels(work) for work in Work}
 
 
@@ -69,6 +72,7 @@ class Admission(Gate):
         other = max(1, settings.requests_at_work_max // 3)
         sync = max(1, settings.requests_at_work_max - other)
         self._turnstile = Turnstile({Work.SYNC: sync, Work.OTHER: other}, is_pool_slow)
+        self._arrivals = Turnstile({Work.CONNECT: ARRIVALS_MAX}, lambda: False, ARRIVAL_S)
         self._connections = 0
 
     def admit(self, work: Work) -> None:
@@ -85,6 +89,15 @@ class Admission(Gate):
     def turn(self, work: Work) -> AbstractAsyncContextManager[None]:
         """One of the places of `SYNC` and `OTHER`. Entering raises `Overloaded`."""
         return self._turnstile.turn(work)
+
+    async def pace(self) -> None:
+        """One step of an arrival, no more than a few in a turn of the event loop.
+
+        A wall of arrivals is served a little later this way, and nobody else with it. Raises
+        `Overloaded` where it is too high.
+        """
+        async with self._arrivals.turn(Work.CONNECT):
+            await asyncio.sleep(0)
 
     def note_connections(self, count: int) -> None:
         """So many connections there are."""

@@ -1,7 +1,7 @@
 """A bounded number of requests at work in the whole process, a share of them for each class.
 
 What a class does not use the others may borrow; a place that is given back goes to the class that
-has less than its share first. Waiting is bounded in time: half a second while the queue is that of
+has less than its share first. Waiting is bounded in time: two seconds while the queue is that of
 a burst, hardly any once it stands, since then every wait is only added to the work.
 
 Always true: a place taken is given back, also when the taker is cancelled while it waits.
@@ -19,10 +19,12 @@ from hodhod_server.domain.errors import Overloaded
 from hodhod_server.domain.load import Spread, StandingDelay, Work
 from hodhod_server.telemetry import metrics
 
-WAIT_S: Final = 0.5
-WAIT_STANDING_S: Final = 0.02
+WAIT_S: Final = 2.0
+WAIT_STANDING_S: Final = 0.1
 TARGET_S: Final = 0.005
-INTERVAL_S: Final = 0.1
+INTERVAL_S: Final = (
+    1.0  # CoDel says 0.1, for work of microseconds; here each piece takes milliseconds
+)
 RETRY_LOW_S: Final = 0.5
 RETRY_HIGH_S: Final = 2.5
 
@@ -30,9 +32,15 @@ RETRY_HIGH_S: Final = 2.5
 class Turnstile:
     """`shares` in order of precedence; `is_slow` tells of a queue that stands further inside."""
 
-    def __init__(self, shares: Mapping[Work, int], is_slow: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        shares: Mapping[Work, int],
+        is_slow: Callable[[], bool],
+        standing_s: float = WAIT_STANDING_S,
+    ) -> None:
         self._shares = dict(shares)
         self._is_slow = is_slow
+        self._standing_s = standing_s
         self._places = sum(shares.values())
         self._taken = dict.fromkeys(shares, 0)
         self._waiting: dict[Work, deque[asyncio.Future[None]]] = {work: deque() for work in shares}
@@ -59,7 +67,7 @@ class Turnstile:
         place = asyncio.get_running_loop().create_future()
         self._waiting[work].append(place)
         try:
-            async with asyncio.timeout(WAIT_STANDING_S if is_standing else WAIT_S):
+            async with asyncio.timeout(self._standing_s if is_standing else WAIT_S):
                 await place
         except BaseException as end:
             if place.done() and not place.cancelled():

@@ -41,7 +41,7 @@ _UNAVAILABLE: Final = (
 ACQUIRE_S: Final = 5.0  # a request that waits longer for a connection is better refused
 RETRY_AFTER_S: Final = 1.0
 WAIT_TARGET_S: Final = 0.005
-WAIT_INTERVAL_S: Final = 0.1
+WAIT_INTERVAL_S: Final = 1.0
 # A server that is gone without a word does not keep its own `statement_timeout`.
 SILENCE_S: Final = 2.0
 CLOSE_S: Final = 1.0
