@@ -40,6 +40,7 @@ from hodhod_server.store.database import Database
 from hodhod_server.store.group_commit import GroupCommit
 from hodhod_wire.events import Text
 from hodhod_wire.frames import Send
+from tests.eventually import eventually
 
 
 class Pushed:
@@ -107,6 +108,13 @@ class House:
         """A new group or channel."""
         new = NewGroup(kind=ChatKind(kind), title="کوه", users=users, signs_posts=signs_posts)
         return ChatId((await self.groups.create(owner, new)).chat)
+
+    async def settled(self) -> None:
+        """Return when every push that was queued has been handed on: the last is a mark."""
+        mark = Envelope((), secrets.token_bytes(8))
+        self.delivery.enqueue([mark])
+        await eventually(lambda: mark in self.pushed.envelopes)
+        self.pushed.envelopes.remove(mark)
 
     async def submit(self, who: Caller, chat: int, text: str = "سلام") -> asyncio.Future[Appended]:
         """Queue a text under a new client_id."""
