@@ -61,7 +61,7 @@ class Pushed:
     def on_device_ended(self, device: DeviceId) -> None:
         raise AssertionError
 
-    def on_chat_changed(self, chat: ChatId, users: Sequence[UserId]) -> None:
+    def on_chat_changed(self, chat: ChatId, version: int, users: Sequence[UserId]) -> None:
         raise AssertionError
 
 

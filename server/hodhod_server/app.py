@@ -115,7 +115,7 @@ async def gateway(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         broker.on_return(routes.rewrite)
         delivery = Delivery(routing, broker, hub)
         rights = Rights(database)
-        hub.when_chats_change(rights.forget)
+        hub.when_chats_change(rights.note_version, rights.forget_all)
         posting = Posting(rights, SlowPace(redis, settings.redis.prefix), clock)
         announcer = Announcer(delivery)
         writer = GroupCommit(

@@ -13,7 +13,7 @@ from redis.asyncio.client import PubSub
 from hodhod_server.cluster.broker import BrokerUnavailable, Envelope
 from hodhod_server.cluster.broker_redis import RedisBroker
 from hodhod_server.cluster.redis_pool import open_redis
-from hodhod_server.domain.ids import DeviceId, GatewayId, UserId
+from hodhod_server.domain.ids import ChatId, DeviceId, GatewayId, UserId
 from hodhod_server.settings import RedisSettings
 from tests.cluster.cable import Cable
 from tests.cluster.conftest import Listener, at_work
@@ -89,10 +89,12 @@ async def test_announcements_reach_every_gateway(
         await eventually(lambda: here.gaps == 1)  # the other one started
         await one.announce_gap([UserId(5)])
         await one.announce_end(DeviceId(7))
+        await one.announce_chat_changed(ChatId(3), 9, [UserId(5)])
         await one.announce_gap([])
         await eventually(lambda: here.gaps == 2 and there.gaps == 1)
     for listener in (here, there):
         assert (listener.gaps_for, listener.ended) == ([UserId(5)], [DeviceId(7)])
+        assert listener.changed == [(ChatId(3), 9, [UserId(5)])]
 
 
 async def test_a_broken_subscription_is_noticed_and_taken_up_again(

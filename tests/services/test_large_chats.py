@@ -20,6 +20,7 @@ from hodhod_server.store.database import Database
 from hodhod_wire.codec import MSGPACK
 from hodhod_wire.events import Changed, Joined, Message
 from hodhod_wire.frames import History
+from tests.client_model import ClientModel
 from tests.clock import FakeClock
 from tests.eventually import eventually
 from tests.house import House, open_house
@@ -87,7 +88,14 @@ async def test_a_group_that_outgrows_its_roster_is_broadcast_for_good(
         await house.membership.add(sara.caller, chat, users[start : start + 200])
     assert not (await house.chats.get(sara.caller, chat)).broadcast
     assert len((await house.rights.require_member(sara.user, chat)).chat.users) == BROADCAST_MEMBERS
+    await house.settled()
+    hers = await ClientModel.synced(house.syncing, sara.caller)
+    house.pushed.envelopes.clear()
     await house.membership.add(sara.caller, chat, [reza.user])
+    await house.settled()
+    for envelope in house.pushed.envelopes:
+        await hers.take(envelope)
+    assert hers.state() == (await ClientModel.synced(house.syncing, sara.caller)).state()
     assert await last_bodies(house, reza, chat) == [
         *(await last_bodies(house, sara, chat))[:-2],
         Joined([reza.user]),
@@ -122,7 +130,7 @@ async def crowd(house: House, database: Database, people: People) -> tuple[Perso
         await connection.execute(BEGIN_COUNTING)
         for table in COUNTED.split():
             await connection.execute(COUNT_TABLE.format(table=table))
-    house.rights.forget(chat)
+    house.rights.forget_all()
     return sara, reza, chat
 
 

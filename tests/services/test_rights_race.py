@@ -158,7 +158,7 @@ async def test_a_private_chat_is_never_checked_again(
         chat = await house.chats.open_private(sara.caller, user=reza.user, phone=None)
         for _ in range(3):
             await house.say(sara.caller, chat.chat)
-        house.rights.forget(None)
+        house.rights.forget_all()
         assert (await house.say(reza.caller, chat.chat)).seq == 4
 
 

@@ -27,6 +27,7 @@ from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.views import Views
 from hodhod_server.settings import Settings
+from hodhod_server.store import groups
 from hodhod_server.store.database import Database
 from hodhod_wire.frames import History, Sync
 from tests.client_model import ClientModel
@@ -177,11 +178,16 @@ ACTS: dict[str, Act] = {
 }
 
 
+@pytest.mark.parametrize("is_broadcast", [False, True], ids=["roster", "broadcast"])
 @pytest.mark.parametrize("name", ACTS)
 async def test_what_one_had_and_what_one_was_pushed_is_what_there_is(
-    scene: Scene, name: str
+    scene: Scene, database: Database, name: str, is_broadcast: bool
 ) -> None:
     syncing, pushed = scene.house.syncing, scene.house.pushed
+    if is_broadcast:
+        async with database.transaction() as tx:
+            await groups.become_broadcast(tx, scene.group)
+        scene.house.rights.forget_all()
     await scene.house.settled()
     old = {one.user: await ClientModel.synced(syncing, one.caller) for one in scene.everybody}
     pushed.envelopes.clear()

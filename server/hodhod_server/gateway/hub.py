@@ -46,11 +46,14 @@ class Hub:
     def __init__(self, note_ended: Callable[[DeviceId], None]) -> None:
         self._note_ended = note_ended
         self._by_user: defaultdict[UserId, dict[int, Receiver]] = defaultdict(dict)
-        self._forget: list[Callable[[ChatId | None], None]] = []
+        self._note_version: Callable[[ChatId, int], None] = lambda chat, version: None
+        self._note_gap: Callable[[], None] = lambda: None
 
-    def when_chats_change(self, forget: Callable[[ChatId | None], None]) -> None:
-        """Have `forget` called with each chat whose rights changed; with `None`: any may have."""
-        self._forget.append(forget)
+    def when_chats_change(
+        self, note_version: Callable[[ChatId, int], None], note_gap: Callable[[], None]
+    ) -> None:
+        """Have the first called with a chat's new version, the second when one may be missed."""
+        self._note_version, self._note_gap = note_version, note_gap
 
     def add(self, receiver: Receiver) -> None:
         """From here on the connection gets its person's pushes."""
@@ -79,7 +82,7 @@ class Hub:
 
     def on_gap(self) -> None:
         """Anything may have been lost: everybody here must sync, spread over some seconds."""
-        self._tell_change(None)
+        self._note_gap()
         receivers = self._everybody()
         log.info("resync.everybody", connections=len(receivers))
         self._resync(receivers)
@@ -95,19 +98,15 @@ class Hub:
         self._note_ended(device)
         self.disconnect_device(device)
 
-    def on_chat_changed(self, chat: ChatId, users: Sequence[UserId]) -> None:
-        """Rights in a chat have changed."""
-        self._tell_change(chat)
+    def on_chat_changed(self, chat: ChatId, version: int, users: Sequence[UserId]) -> None:
+        """Rights in a chat may have changed."""
+        self._note_version(chat, version)
 
     def disconnect_device(self, device: DeviceId) -> None:
         """The device's session is over: its connections here end too."""
         for receiver in self._everybody():
             if receiver.caller.device == device:
                 receiver.disconnect(CloseCode.SESSION_ENDED)
-
-    def _tell_change(self, chat: ChatId | None) -> None:
-        for forget in self._forget:
-            forget(chat)
 
     def _receivers(self, envelope: Envelope) -> Iterable[Receiver]:
         for user in envelope.users:

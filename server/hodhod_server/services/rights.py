@@ -88,12 +88,16 @@ class Rights:
                 standings[chat, user] = Standing(chats[chat], members[chat, user])
         return standings
 
-    def forget(self, chat: ChatId | None) -> None:
-        """A chat has changed; `None`: any may have."""
-        self._changes += 1
-        if chat is not None:
+    def note_version(self, chat: ChatId, version: int) -> None:
+        """A chat has this version now: what is known of an older one is forgotten."""
+        known = self._chats.get(chat)
+        if known is None or known.chat.version < version:
+            self._changes += 1
             self._drop(chat)
-            return
+
+    def forget_all(self) -> None:
+        """Any group may have changed unnoticed."""
+        self._changes += 1
         for key, known in list(self._chats.items()):
             if known.chat.kind is not ChatKind.PRIVATE:
                 self._drop(key)
