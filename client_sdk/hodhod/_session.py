@@ -197,6 +197,7 @@ class Session:
             log.start(0)
             self._catch_up.is_known(chat.chat)
         log.exists(chat.last_seq)
+        self._skip_hidden(log, chat)
         self._see(chat)
         self._catch_up.note_gap(chat.chat, now_s)
 
@@ -309,6 +310,7 @@ class Session:
         log = self._log(chat.chat)
         if not log.has_begun:
             log.start(self._baseline(chat, events))
+        self._skip_hidden(log, chat)
         for event in events:
             self._take(log, event)
         log.exists(chat.last_seq)
@@ -321,6 +323,12 @@ class Session:
         if self.knows_all and chat.kind == "private":
             return 0
         return min((event.seq - 1 for event in events), default=chat.last_seq)
+
+    def _skip_hidden(self, log: ChatLog, chat: Chat) -> None:
+        """Who comes (again) into a group may not see what was there before."""
+        hidden = 0 if chat.me is None else chat.me.first_seq - 1
+        if log.has_begun and hidden > log.received:
+            self._queue.add_messages(chat.chat, log.skip_to(hidden))
 
     def _drop_stranger(self, chat: int) -> None:
         """Forget a chat that the server did not confirm as ours."""

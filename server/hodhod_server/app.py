@@ -191,16 +191,24 @@ def _fanout(routing: Routing, broker: RedisBroker, sessions: Sessions, own: Data
     routes = RouteKeeper(routing, hub.on_gap)
     broker.on_return(routes.rewrite)
     rights, audiences = Rights(own), Audiences(own, hub)
-    hub.when_chats_change(partial(_note_change, rights, audiences))
+    hub.when_chats_change(
+        partial(_note_change, rights, audiences), partial(_note_gap, rights, audiences)
+    )
     return _Fanout(hub, routes, Delivery(routing, broker, hub), rights, audiences)
 
 
 def _note_change(
-    rights: Rights, audiences: Audiences, chat: ChatId | None, users: Sequence[UserId]
+    rights: Rights, audiences: Audiences, chat: ChatId, version: int, users: Sequence[UserId]
 ) -> None:
-    """A chat has changed, or without one any may have."""
-    rights.forget(chat)
-    audiences.refresh(None if chat is None else users)
+    """A chat has changed, and these people's membership with it."""
+    rights.note_version(chat, version)
+    audiences.refresh(users)
+
+
+def _note_gap(rights: Rights, audiences: Audiences) -> None:
+    """Any chat may have changed."""
+    rights.forget_all()
+    audiences.refresh(None)
 
 
 def _gateway_app(

@@ -26,7 +26,7 @@ class Listener:
         self.gaps_for: list[UserId] = []
         self.gaps_in: list[ChatId] = []
         self.ended: list[DeviceId] = []
-        self.changed: list[tuple[ChatId, list[UserId]]] = []
+        self.changed: list[tuple[ChatId, int, list[UserId]]] = []
 
     def on_envelopes(self, envelopes: Sequence[Envelope]) -> None:
         self.envelopes += envelopes
@@ -41,8 +41,8 @@ class Listener:
     def on_device_ended(self, device: DeviceId) -> None:
         self.ended.append(device)
 
-    def on_chat_changed(self, chat: ChatId, users: Sequence[UserId]) -> None:
-        self.changed.append((chat, list(users)))
+    def on_chat_changed(self, chat: ChatId, version: int, users: Sequence[UserId]) -> None:
+        self.changed.append((chat, version, list(users)))
 
 
 @contextlib.asynccontextmanager

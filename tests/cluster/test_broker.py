@@ -82,11 +82,13 @@ async def test_announcements_reach_every_gateway(
     ):
         await one.announce_gap([UserId(5)], [ChatId(6)])
         await one.announce_end(DeviceId(7))
+        await one.announce_chat_changed(ChatId(3), 9, [UserId(5)])
         await one.announce_gap([], [])
         await eventually(lambda: here.gaps == 1 and there.gaps == 1)
     for listener in (here, there):
         assert (listener.gaps_for, listener.gaps_in) == ([UserId(5)], [ChatId(6)])
         assert listener.ended == [DeviceId(7)]
+        assert listener.changed == [(ChatId(3), 9, [UserId(5)])]
 
 
 async def test_a_broadcast_reaches_every_other_gateway_once(

@@ -49,7 +49,9 @@ class Bus:
     async def announce_end(self, device: DeviceId) -> None:
         raise AssertionError
 
-    async def announce_chat_changed(self, chat: ChatId, users: Sequence[UserId]) -> None:
+    async def announce_chat_changed(
+        self, chat: ChatId, version: int, users: Sequence[UserId]
+    ) -> None:
         raise AssertionError
 
     def _require(self) -> None:

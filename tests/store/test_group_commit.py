@@ -21,13 +21,13 @@ from hodhod_server.domain.ids import ChatId, ClientId, UserId
 from hodhod_server.domain.keys import Keys
 from hodhod_server.settings import GroupCommitSettings
 from hodhod_server.store import chats, messages
-from hodhod_server.store.database import Database
+from hodhod_server.store.database import Database, Tx
 from hodhod_server.store.group_commit import Committed, GroupCommit, Recheck
 from tests.clock import FakeClock
 from tests.people import People
 
 
-async def refuse(drafts: Sequence[Draft]) -> list[Draft | HodhodError]:
+async def refuse(tx: Tx, drafts: Sequence[Draft]) -> list[Draft | HodhodError]:
     """The answer for chats that are not there."""
     return [ChatNotFound() for _ in drafts]
 
@@ -216,7 +216,7 @@ async def test_a_chat_that_changed_meanwhile_takes_what_is_still_allowed_in_its_
         await connection.execute("UPDATE chats SET version = 3 WHERE chat_id = $1", chat)
     rechecked: list[int] = []
 
-    async def recheck(stale: Sequence[Draft]) -> list[Draft | HodhodError]:
+    async def recheck(tx: Tx, stale: Sequence[Draft]) -> list[Draft | HodhodError]:
         rechecked.extend(draft.client_id for draft in stale)
         return [
             Forbidden() if draft.client_id == 2 else msgspec.structs.replace(draft, version=3)
@@ -239,7 +239,7 @@ async def test_a_chat_that_changed_meanwhile_takes_what_is_still_allowed_in_its_
 async def test_a_chat_that_never_stops_changing_refuses_and_holds_nobody_up(
     database: Database, clock: FakeClock, chat: ChatId, pair: tuple[UserId, UserId]
 ) -> None:
-    async def recheck(stale: Sequence[Draft]) -> list[Draft | HodhodError]:
+    async def recheck(tx: Tx, stale: Sequence[Draft]) -> list[Draft | HodhodError]:
         return [msgspec.structs.replace(draft, version=draft.version + 1) for draft in stale]
 
     restless = msgspec.structs.replace(drafts(chat, pair[0], [1])[0], version=1)

@@ -48,8 +48,8 @@ class Subscriber(Protocol):
     def on_device_ended(self, device: DeviceId) -> None:
         """A session was ended somewhere."""
 
-    def on_chat_changed(self, chat: ChatId, users: Sequence[UserId]) -> None:
-        """What is remembered of a chat's rights is old; `users` came, left or may other things."""
+    def on_chat_changed(self, chat: ChatId, version: int, users: Sequence[UserId]) -> None:
+        """A chat has this version now; `users` came, left or may other things."""
 
 
 class Broker(Protocol):
@@ -74,6 +74,8 @@ class Broker(Protocol):
         """Tell every process that the device's session is over."""
         ...
 
-    async def announce_chat_changed(self, chat: ChatId, users: Sequence[UserId]) -> None:
-        """Tell every gateway that rights in a chat have changed, and whose membership with them."""
+    async def announce_chat_changed(
+        self, chat: ChatId, version: int, users: Sequence[UserId]
+    ) -> None:
+        """Tell every gateway a chat's version, and who came, left or may other things."""
         ...

@@ -48,6 +48,7 @@ class _DeviceEnded(msgspec.Struct, frozen=True, array_like=True, tag="ended"):
 
 class _ChatChanged(msgspec.Struct, frozen=True, array_like=True, tag="chat"):
     chat: ChatId
+    version: int
     users: list[UserId]
 
 
@@ -95,9 +96,11 @@ class RedisBroker:
         """Tell every process that the device's session is over."""
         await self._announce(_DeviceEnded(device))
 
-    async def announce_chat_changed(self, chat: ChatId, users: Sequence[UserId]) -> None:
-        """Tell every gateway that rights in a chat have changed, and whose membership with them."""
-        await self._announce(_ChatChanged(chat, list(users)))
+    async def announce_chat_changed(
+        self, chat: ChatId, version: int, users: Sequence[UserId]
+    ) -> None:
+        """Tell every gateway a chat's version, and who came, left or may other things."""
+        await self._announce(_ChatChanged(chat, version, list(users)))
 
     async def run(self, subscriber: Subscriber) -> None:
         """Hear what is published for this gateway, until cancelled."""
@@ -156,8 +159,8 @@ class RedisBroker:
                 subscriber.on_envelopes(envelopes)
             case _DeviceEnded(device):
                 subscriber.on_device_ended(device)
-            case _ChatChanged(chat, users):
-                subscriber.on_chat_changed(chat, users)
+            case _ChatChanged(chat, version, users):
+                subscriber.on_chat_changed(chat, version, users)
             case _Broadcast(sender, envelopes):
                 if sender != self._gateway:
                     subscriber.on_envelopes(envelopes)

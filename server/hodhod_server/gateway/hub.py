@@ -26,7 +26,7 @@ RESYNC_MS_PER_CONNECTION: Final = 2  # five hundred syncs a second is what it do
 RESYNC_MS_MAX: Final = 10_000
 SLICE: Final = 256  # pushes in a row: about three milliseconds
 BROADCASTS_MAX: Final = 10_000  # waiting; beyond, its chat is told to sync
-OnChatChanged = Callable[[ChatId | None, Sequence[UserId]], None]
+NoteChange = Callable[[ChatId, int, Sequence[UserId]], None]
 
 
 class Receiver(Protocol):
@@ -54,16 +54,14 @@ class Hub:
         self._by_user: defaultdict[UserId, dict[int, Receiver]] = defaultdict(dict)
         self._by_chat: defaultdict[ChatId, dict[int, Receiver]] = defaultdict(dict)
         self._chats_of: dict[UserId, frozenset[ChatId]] = {}
-        self._on_chat_changed: list[OnChatChanged] = []
+        self._note_change: NoteChange = lambda chat, version, users: None
+        self._note_gap: Callable[[], None] = lambda: None
         self._broadcasts: deque[Envelope] = deque()
         self._broadcasting = asyncio.Event()
 
-    def when_chats_change(self, call: OnChatChanged) -> None:
-        """Have `call` called with each chat whose rights changed and whose membership with them.
-
-        With `None` and nobody: anything may have changed.
-        """
-        self._on_chat_changed.append(call)
+    def when_chats_change(self, note_change: NoteChange, note_gap: Callable[[], None]) -> None:
+        """Have the first called with each change of a chat, the second when one may be missed."""
+        self._note_change, self._note_gap = note_change, note_gap
 
     def add(self, receiver: Receiver) -> None:
         """From here on the connection gets its person's pushes."""
@@ -127,7 +125,7 @@ class Hub:
 
     def on_gap(self) -> None:
         """Anything may have been lost: everybody here must sync, spread over some seconds."""
-        self._tell_change(None, ())
+        self._note_gap()
         receivers = self._everybody()
         log.info("resync.everybody", connections=len(receivers))
         self._resync(receivers)
@@ -144,19 +142,15 @@ class Hub:
         self._note_ended(device)
         self.disconnect_device(device)
 
-    def on_chat_changed(self, chat: ChatId, users: Sequence[UserId]) -> None:
-        """Rights in a chat have changed."""
-        self._tell_change(chat, users)
+    def on_chat_changed(self, chat: ChatId, version: int, users: Sequence[UserId]) -> None:
+        """Rights in a chat may have changed, and whose membership with them."""
+        self._note_change(chat, version, users)
 
     def disconnect_device(self, device: DeviceId) -> None:
         """The device's session is over: its connections here end too."""
         for receiver in self._everybody():
             if receiver.caller.device == device:
                 receiver.disconnect(CloseCode.SESSION_ENDED)
-
-    def _tell_change(self, chat: ChatId | None, users: Sequence[UserId]) -> None:
-        for call in self._on_chat_changed:
-            call(chat, users)
 
     def _queue_broadcast(self, envelope: Envelope) -> None:
         if len(self._broadcasts) >= BROADCASTS_MAX:

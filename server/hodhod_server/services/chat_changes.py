@@ -174,7 +174,8 @@ class ChatChanges:
     async def _tell(self, change: Change) -> None:
         if not (change.raises_version or change.states or change.gone):
             return
-        self._rights.forget(change.chat)
+        version = change.group.version + change.raises_version
+        self._rights.note_version(change.chat, version)
         personal = [
             Envelope((user,), MSGPACK.encode(ChatPush(chat=chat)))
             for user, chat in change.states.items()
@@ -188,7 +189,7 @@ class ChatChanges:
         if any(notice == Changed(broadcast=True) for notice in change.notices):
             whose.update(change.audience)  # from now on each gateway must know its members
         try:
-            await self._broker.announce_chat_changed(change.chat, sorted(whose))
+            await self._broker.announce_chat_changed(change.chat, version, sorted(whose))
         except BrokerUnavailable:
             log.warning("change.not_announced")  # the others find out within `rights.TRUSTED_S`
 

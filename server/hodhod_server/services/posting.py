@@ -19,6 +19,7 @@ from hodhod_server.domain.errors import ChatNotFound, HodhodError, SlowMode
 from hodhod_server.domain.ids import ChatId, ClientId, UserId
 from hodhod_server.domain.memberships import ChatKind, MemberRole, Standing
 from hodhod_server.services.rights import Rights
+from hodhod_server.store.database import Tx
 
 PRIVATE: Final = ChatKind.PRIVATE
 
@@ -41,13 +42,10 @@ class Posting:
             await self._keep_pace(standing, client_id)
         return standing
 
-    async def recheck(self, drafts: Sequence[Draft]) -> list[Draft | HodhodError]:
+    async def recheck(self, tx: Tx, drafts: Sequence[Draft]) -> list[Draft | HodhodError]:
         """The drafts as they are allowed now, or why they are not."""
         now = self._clock.now()
-        for chat in {draft.chat for draft in drafts}:
-            self._rights.forget(chat)
-        pairs = {(draft.chat, draft.sender) for draft in drafts}
-        standings = await self._rights.reload(pairs)
+        standings = await self._rights.reload(tx, {(draft.chat, draft.sender) for draft in drafts})
         verdicts: list[Draft | HodhodError] = []
         for draft in drafts:
             standing = standings.get((draft.chat, draft.sender))

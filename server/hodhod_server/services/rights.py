@@ -23,7 +23,7 @@ from hodhod_server.domain.memberships import (
     Standing,
 )
 from hodhod_server.store import rights
-from hodhod_server.store.database import Database
+from hodhod_server.store.database import Database, Tx
 
 CHATS_MAX: Final = 100_000  # about 30 MB of private chats; the least recently used leaves first
 NAMED_MAX: Final = 2_000_000  # members in all rosters together: about 16 MB
@@ -61,22 +61,22 @@ class Rights:
                 self._chats.move_to_end(chat)
                 self._members.move_to_end((chat, user))
                 return Standing(rights, member)
-        standing = (await self.reload([(chat, user)])).get((chat, user))
+        async with self._database.connection() as connection:
+            standing = (await self.reload(connection, [(chat, user)])).get((chat, user))
         if standing is None:
             raise ChatNotFound
         return standing
 
-    async def reload(self, pairs: Collection[_Pair]) -> dict[_Pair, Standing]:
+    async def reload(self, tx: Tx, pairs: Collection[_Pair]) -> dict[_Pair, Standing]:
         """The standing of each, as the database has it now; who is no member is left out."""
         changes = self._changes
-        async with self._database.connection() as connection:
-            chats = await rights.find_chats(connection, {chat for chat, _ in pairs})
-            grouped = [
-                (chat, user)
-                for chat, user in pairs
-                if chat in chats and chats[chat].kind is not ChatKind.PRIVATE
-            ]
-            members = await rights.find_memberships(connection, grouped) if grouped else {}
+        chats = await rights.find_chats(tx, {chat for chat, _ in pairs})
+        grouped = [
+            (chat, user)
+            for chat, user in pairs
+            if chat in chats and chats[chat].kind is not ChatKind.PRIVATE
+        ]
+        members = await rights.find_memberships(tx, grouped) if grouped else {}
         if changes == self._changes:  # else it may be what was just declared old
             self._remember(chats, members)
         standings = {}
@@ -88,12 +88,16 @@ class Rights:
                 standings[chat, user] = Standing(chats[chat], members[chat, user])
         return standings
 
-    def forget(self, chat: ChatId | None) -> None:
-        """A chat has changed; `None`: any may have."""
-        self._changes += 1
-        if chat is not None:
+    def note_version(self, chat: ChatId, version: int) -> None:
+        """A chat has this version now: what is known of an older one is forgotten."""
+        known = self._chats.get(chat)
+        if known is None or known.chat.version < version:
+            self._changes += 1
             self._drop(chat)
-            return
+
+    def forget_all(self) -> None:
+        """Any group may have changed unnoticed."""
+        self._changes += 1
         for key, known in list(self._chats.items()):
             if known.chat.kind is not ChatKind.PRIVATE:
                 self._drop(key)

@@ -3,8 +3,8 @@
 A sender hands over a draft and gets a future; one loop writes whatever gathered while the previous
 commit ran, in a single statement, so throughput grows with the batch while latency stays near one
 commit. A resend makes the statement fail whole; then what was written before is looked up and the
-rest is written again. Drafts whose chat has changed since they were allowed are not written but
-checked again, and written before the next batch, so that order is kept.
+rest is written again. Drafts whose chat has changed since they were allowed are checked again while
+the chat is held, and written before the next batch, so that order is kept.
 
 Always true: a future is fulfilled only after COMMIT has returned. A batch holds at most
 `batch_rows_max` rows. The queue is bounded in rows and in time; a full one refuses (`Overloaded`),
@@ -26,15 +26,14 @@ from hodhod_server.domain.errors import ClientIdReused, HodhodError, Overloaded
 from hodhod_server.domain.load import DrainRate
 from hodhod_server.settings import GroupCommitSettings
 from hodhod_server.store import messages
-from hodhod_server.store.database import Database, StoreError
+from hodhod_server.store.database import Database, StoreError, Tx
 from hodhod_server.store.linger import Linger
 from hodhod_server.telemetry import logs, metrics
 
 log = logs.get("group_commit")
 RETRY_AFTER_S = 1.0
-# Each round settles at least one draft that another gateway wrote meanwhile, or needs a chat to be
-# changed once more between a check and a commit.
-ROUNDS_MAX = 5
+# Each settles at least one draft that another gateway wrote meanwhile; one is for changed chats.
+ROUNDS_MAX = 6
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -48,8 +47,9 @@ class Committed(msgspec.Struct, frozen=True):
     appended: Appended
 
 
-Recheck = Callable[[Sequence[Draft]], Awaitable[list[Draft | HodhodError]]]
+Recheck = Callable[[Tx, Sequence[Draft]], Awaitable[list[Draft | HodhodError]]]
 _Key = tuple[int, int]
+_Outcome = Committed | HodhodError
 
 
 class _Ticket:
@@ -65,7 +65,7 @@ class GroupCommit:
     """The writer of one process. `on_committed` gets each batch right after its COMMIT.
 
     `recheck` says of each draft that was allowed at another version of its chat what it is now: the
-    draft with the new version, or a refusal.
+    draft with the new version, or a refusal. It reads in the transaction that it is given.
     """
 
     def __init__(
@@ -155,41 +155,54 @@ class GroupCommit:
         if committed:
             self._on_committed(committed)
 
-    async def _write(self, drafts: Sequence[Draft]) -> list[Committed | HodhodError]:
+    async def _write(self, drafts: Sequence[Draft]) -> list[_Outcome]:
         """What became of each draft."""
         waiting: dict[_Key, Draft] = {}
         for draft in drafts:
             waiting.setdefault(_key(draft), draft)  # a resend may meet its original in one batch
-        settled: dict[_Key, Committed | HodhodError] = {}
+        settled: dict[_Key, _Outcome] = {}
+        is_stale = False
         for _ in range(ROUNDS_MAX):
-            settled |= await self._write_once(waiting)
+            async with self._database.connection() as connection:
+                try:
+                    write = self._write_rechecked if is_stale else self._write_as_allowed
+                    settled |= await write(connection, list(waiting.values()))
+                    is_stale = True  # what is left has been allowed for another version
+                except asyncpg.UniqueViolationError:
+                    metrics.COMMIT_CONFLICTS.inc()
+                    found = await messages.find_appended(connection, waiting.values())
+                    settled |= {key: _as_it_was(waiting[key], found[key]) for key in found}
             waiting = {key: draft for key, draft in waiting.items() if key not in settled}
             if not waiting:
                 break
         return [_result(draft, settled.get(_key(draft))) for draft in drafts]
 
-    async def _write_once(self, waiting: dict[_Key, Draft]) -> dict[_Key, Committed | HodhodError]:
-        """Try to write all; what is neither written nor refused stands changed in `waiting`."""
-        fresh = list(waiting.values())
-        async with self._database.connection() as connection:
-            try:
-                places = await messages.append(connection, fresh, self._clock.now())
-            except asyncpg.UniqueViolationError:
-                metrics.COMMIT_CONFLICTS.inc()
-                found = await messages.find_appended(connection, fresh)
-                return {key: _as_it_was(waiting[key], found[key]) for key in found}
-        pairs = list(zip(fresh, places, strict=True))
-        settled: dict[_Key, Committed | HodhodError] = {
-            _key(draft): Committed(draft, place) for draft, place in pairs if place is not None
+    async def _write_as_allowed(
+        self, connection: Tx, drafts: Sequence[Draft]
+    ) -> dict[_Key, _Outcome]:
+        """Write what fits the versions of the chats."""
+        places = await messages.append(connection, drafts, self._clock.now())
+        return {
+            _key(draft): Committed(draft, place)
+            for draft, place in zip(drafts, places, strict=True)
+            if place is not None
         }
-        if stale := [draft for draft, place in pairs if place is None]:
-            metrics.COMMIT_RECHECKED.inc(len(stale))
-            for draft, verdict in zip(stale, await self._recheck(stale), strict=True):
-                if isinstance(verdict, HodhodError):
-                    settled[_key(draft)] = verdict
-                else:
-                    waiting[_key(draft)] = verdict
-        return settled
+
+    async def _write_rechecked(
+        self, connection: Tx, drafts: Sequence[Draft]
+    ) -> dict[_Key, _Outcome]:
+        """Hold the chats, so that they do not change once more, check again, and write."""
+        metrics.COMMIT_RECHECKED.inc(len(drafts))
+        async with connection.transaction():
+            await messages.lock_chats(connection, {draft.chat for draft in drafts})
+            verdicts = await self._recheck(connection, drafts)
+            refused = {
+                _key(draft): verdict
+                for draft, verdict in zip(drafts, verdicts, strict=True)
+                if isinstance(verdict, HodhodError)
+            }
+            allowed = [verdict for verdict in verdicts if isinstance(verdict, Draft)]
+            return refused | await self._write_as_allowed(connection, allowed)
 
 
 def _key(draft: Draft) -> _Key:
@@ -202,7 +215,7 @@ def _as_it_was(draft: Draft, found: messages.Found) -> Committed:
     return Committed(original, found.appended)
 
 
-def _result(draft: Draft, outcome: Committed | HodhodError | None) -> Committed | HodhodError:
+def _result(draft: Draft, outcome: _Outcome | None) -> _Outcome:
     if outcome is None:
         return Overloaded(retry_after_s=RETRY_AFTER_S)
     if isinstance(outcome, HodhodError):

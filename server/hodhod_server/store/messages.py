@@ -21,6 +21,7 @@ from hodhod_wire.events import OpaqueMessage
 
 SQL: Final = Queries.load("messages")
 APPEND: Final = SQL["append"]
+LOCK_CHATS: Final = SQL["lock_chats"]
 APPEND_NOTICE: Final = SQL["append_notice"]
 FIND_BY_CLIENT_IDS: Final = SQL["find_by_client_ids"]
 PAGE_AFTER: Final = SQL["page_after"]
@@ -75,6 +76,11 @@ async def append(tx: Tx, drafts: Sequence[Draft], now: datetime) -> list[Appende
         Appended(draft.chat, Seq(base[draft.chat] + rank), at_ms) if draft.chat in base else None
         for draft, rank in zip(drafts, ranks, strict=True)
     ]
+
+
+async def lock_chats(tx: Tx, chats: Iterable[ChatId]) -> None:
+    """Until the transaction ends the chats do not change, and only it writes in them."""
+    await tx.execute(LOCK_CHATS, list(chats))
 
 
 async def append_notice(tx: Tx, draft: Draft, now: datetime) -> Appended:

@@ -23,6 +23,10 @@ WITH counted AS (
 )
 SELECT chat_id, base FROM advanced
 
+-- name: lock_chats
+-- In the order in which `append` locks them.
+SELECT FROM chats WHERE chat_id = ANY ($1::bigint[]) ORDER BY chat_id FOR NO KEY UPDATE
+
 -- name: append_notice
 -- What the server writes itself, in the transaction that changed the chat and holds its row.
 WITH advanced AS (
