@@ -110,6 +110,11 @@ class Connection(asyncio.Protocol):
         finally:
             self._abort()
 
+    def hang_up(self) -> None:
+        """End it without a word, and without hearing what was under way."""
+        self._is_closing = True
+        self._abort()
+
     # --- what asyncio calls ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

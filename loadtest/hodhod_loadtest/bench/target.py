@@ -27,6 +27,8 @@ class Plan:
     group_online: int = 1000
     large_group_members: int = 100_000
     large_group_online: int = 10_000
+    flooding: int = 1000
+    overload_s: float = 60.0
     grown_messages: int = 10_000_000
     grown_chats: int = 1_000_000
     grown_members: int = 200_000
