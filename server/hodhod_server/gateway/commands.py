@@ -67,6 +67,8 @@ class Commands:
         work = WORK.get(type(frame))
         if work is not None:
             self._admission.admit(work)
+        if work is Work.MESSAGE:
+            self._services.messaging.require_room()
 
     async def send(self, caller: Caller, frame: Send, origin: int) -> asyncio.Future[Appended]:
         """Queue a message; the caller awaits calls one by one, so that order is kept."""

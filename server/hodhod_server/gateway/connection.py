@@ -36,7 +36,7 @@ from hodhod_server.settings import GatewaySettings
 from hodhod_server.telemetry import logs, metrics
 from hodhod_wire.close_codes import CloseCode
 from hodhod_wire.codec import Codec, InvalidFrame
-from hodhod_wire.errors import ERROR_TEXTS
+from hodhod_wire.errors import ERROR_TEXTS, ErrorCode
 from hodhod_wire.frames import (
     ClientFrame,
     Error,
@@ -57,6 +57,9 @@ ERROR_WINDOW_S: Final = 60.0
 FRAMES_IN: Final = {
     shape: metrics.FRAMES_IN.labels(shape.__name__) for shape in get_args(ClientFrame)
 }
+# A refusal has to be cheap: what does not change is made once.
+REFUSALS: Final = {code: metrics.REFUSALS.labels(str(code)) for code in ErrorCode}
+TITLES: Final = {code: Titles(en=text.en, fa=text.fa) for code, text in ERROR_TEXTS.items()}
 
 
 class Connection:
@@ -265,20 +268,19 @@ class Connection:
 
     def _refuse(self, ref: int, refusal: HodhodError) -> None:
         """Tell the client, and let go of one that does nothing but err."""
-        metrics.REFUSALS.labels(str(refusal.code)).inc()
-        text = ERROR_TEXTS[refusal.code]
+        REFUSALS[refusal.code].inc()
         self.push(
             self.codec.encode_server(
                 Error(
                     ref=ref,
                     code=str(refusal.code),
-                    titles=Titles(en=text.en, fa=text.fa),
+                    titles=TITLES[refusal.code],
                     detail=refusal.detail,
                     retry_after=refusal.retry_after_s,
                 )
             )
         )
-        if text.may_retry:
+        if ERROR_TEXTS[refusal.code].may_retry:
             return  # our fault, not the client's
         now = asyncio.get_running_loop().time()
         self._refused_at.append(now)

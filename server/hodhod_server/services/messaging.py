@@ -48,6 +48,10 @@ class Messaging:
         self._posting = posting
         self._writer = writer
 
+    def require_room(self) -> None:
+        """Before any work for a message. Raises `Overloaded` where the log has no room for it."""
+        self._writer.require_room()
+
     async def submit(
         self, caller: Caller, request: Send, origin: int = 0
     ) -> asyncio.Future[Appended]:

@@ -93,10 +93,9 @@ class GroupCommit:
         The future raises `ClientIdReused`, what `recheck` says, or, when the database failed,
         `Overloaded`: then the draft may be durable or not, and a resend tells.
         """
-        now_s = asyncio.get_running_loop().time()
-        if self._is_full(now_s):
-            raise Overloaded(retry_after_s=self._drain.retry_after_s(len(self._queue)))
-        ticket = _Ticket(draft, asyncio.get_running_loop().create_future(), now_s)
+        self.require_room()
+        loop = asyncio.get_running_loop()
+        ticket = _Ticket(draft, loop.create_future(), loop.time())
         self._queue.append(ticket)
         self._filled.set()
         return ticket.done
@@ -109,11 +108,14 @@ class GroupCommit:
         """More waits than the next commit takes."""
         return len(self._queue) >= self._settings.batch_rows_max
 
-    def _is_full(self, now_s: float) -> bool:
+    def require_room(self) -> None:
+        """Raises `Overloaded` while the queue is full, with the time that it needs."""
         queue, bounds = self._queue, self._settings
-        if len(queue) >= bounds.queue_rows_max:
-            return True
-        return bool(queue) and now_s - queue[0].since_s > bounds.queue_s_max
+        if not queue:
+            return
+        waited_s = asyncio.get_running_loop().time() - queue[0].since_s
+        if len(queue) >= bounds.queue_rows_max or waited_s > bounds.queue_s_max:
+            raise Overloaded(retry_after_s=self._drain.retry_after_s(len(queue)))
 
     async def run(self) -> None:
         """Commit batch after batch, until cancelled."""
