@@ -61,7 +61,8 @@ class Flood:
 
     def __init__(self) -> None:
         self.trouble: str | None = None
-        self.offered = self.acknowledged = self.refused = 0
+        self.acknowledged = 0
+        self.turned_away = 0
         self._writers: list[Flooder] = []
 
     async def gather(self, pairs: Sequence[Pair], door: Door) -> None:
@@ -82,18 +83,17 @@ class Flood:
                 next(turns).write_one()
                 written += 1
             await asyncio.sleep(TICK_S)
-        self.offered += written
         return written / (loop.time() - began)
 
-    async def disperse(self) -> None:
+    def disperse(self) -> None:
         """Hang up without waiting for what is still under way."""
         for writer in self._writers:
             writer.hang_up()
 
-    def note(self, acknowledged: int, refused: int) -> None:
+    def note(self, acknowledged: int, turned_away: int) -> None:
         """Answers have come."""
         self.acknowledged += acknowledged
-        self.refused += refused
+        self.turned_away += turned_away
 
     # --- what a connection tells -----------------------------------------------------------------
 

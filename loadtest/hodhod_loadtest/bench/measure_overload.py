@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from typing import Final
 
 from hodhod_loadtest.bench.accounting import share_elsewhere
 from hodhod_loadtest.bench.figures import BenchFailed, Figure, LeftOut, rounded
 from hodhod_loadtest.bench.flights import Flights, Wire, connected
 from hodhod_loadtest.bench.flood import Flood
-from hodhod_loadtest.bench.people import pair_up
+from hodhod_loadtest.bench.people import Pair, pair_up
 from hodhod_loadtest.bench.population import settle
 from hodhod_loadtest.bench.target import Plan, Target, open_target
 
@@ -47,21 +48,23 @@ async def overload(plan: Plan) -> list[Figure | LeftOut]:
             os.sched_setaffinity(0, cores)
 
 
-async def _flooded(plan, target, probe, flights, pairs):  # type: ignore[no-untyped-def]
+async def _flooded(
+    plan: Plan, target: Target, probe: Wire, flights: Flights, pairs: Sequence[Pair]
+) -> Figure:
     flood = Flood()
     await flood.gather(pairs, target.door)
     try:
         capacity_per_s = await _capacity(plan, flood)
         plan.tell(f"{GOODPUT}: {TIMES * capacity_per_s:.0f}/s for {plan.overload_s:.0f} s")
         before, use_before = flood.acknowledged, target.processes.read()
-        refused_before = flood.refused
+        refused_before = flood.turned_away
         offered_per_s = await flood.pour(TIMES * capacity_per_s, plan.overload_s)
         use = target.processes.read() - use_before
         goodput_per_s = (flood.acknowledged - before) / use.wall_s
-        refused_per_s = (flood.refused - refused_before) / use.wall_s
+        refused_per_s = (flood.turned_away - refused_before) / use.wall_s
         recovery_s = await _recovery(probe, flights)
     finally:
-        await flood.disperse()
+        flood.disperse()
     return Figure(
         name=GOODPUT,
         unit="share",
