@@ -260,3 +260,21 @@ async def test_a_resend_is_told_as_the_log_has_it(
     assert [(item.draft.hides_sender, item.draft.body) for item in announced] == [
         (True, b"\xa1x")
     ] * 2
+
+
+async def test_a_resend_with_an_old_audience_tells_nobody(
+    database: Database, clock: FakeClock, chat: ChatId, pair: tuple[UserId, UserId]
+) -> None:
+    async with database.transaction() as tx:
+        notes = await chats.open_private(tx, pair[0], pair[0], clock.now())
+    batch = [
+        msgspec.structs.replace(draft, audience=pair)
+        for draft in (*drafts(chat, pair[0], [1]), *drafts(notes, pair[0], [2]))
+    ]
+    async with running(database, clock) as (writer, announced):
+        await outcomes(writer, batch)
+        async with database.connection() as connection:
+            await connection.execute("UPDATE chats SET version = 1 WHERE chat_id = $1", chat)
+        results = await outcomes(writer, batch)
+    assert all(isinstance(result, Appended) for result in results)
+    assert [item.draft.audience for item in announced] == [pair, pair, (), pair]

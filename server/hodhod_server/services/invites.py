@@ -78,9 +78,10 @@ class Invites:
 
     async def revoke(self, caller: Caller, chat: int, link: int) -> None:
         """Nobody comes in by it any more. Raises `Forbidden`, `InviteNotFound`."""
-        await self._require(caller, chat, Permission.MANAGE_LINKS)
-        async with self._database.connection() as connection:
-            if not await invites.revoke(connection, ChatId(chat), link, self._clock.now()):
+        async with self._changes.open(ChatId(chat), caller.user, is_joining=True) as change:
+            change.raises_version = False
+            policy.require(await change.actor(), Permission.MANAGE_LINKS)
+            if not await invites.revoke(change.tx, change.chat, link, change.now):
                 raise InviteNotFound
 
     async def preview(self, caller: Caller, token: str) -> Preview:

@@ -212,8 +212,16 @@ def _key(draft: Draft) -> _Key:
 
 
 def _as_it_was(draft: Draft, found: messages.Found) -> Committed:
-    """A resend tells what the log has, whatever the resend says."""
-    original = msgspec.structs.replace(draft, body=found.body, hides_sender=found.hides_sender)
+    """A resend tells what the log has, whatever the resend says.
+
+    It tells nobody where the chat has changed since: its audience may be an old one.
+    """
+    original = msgspec.structs.replace(
+        draft,
+        body=found.body,
+        hides_sender=found.hides_sender,
+        audience=draft.audience if found.version == draft.version else (),
+    )
     return Committed(original, found.appended)
 
 

@@ -32,11 +32,12 @@ NO_VERSION: Final = -1
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A message that was sent before."""
+    """A message that was sent before, and the version that its chat has now."""
 
     appended: Appended
     body: bytes
     hides_sender: bool
+    version: int
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -108,6 +109,7 @@ async def find_appended(tx: Tx, drafts: Iterable[Draft]) -> dict[tuple[UserId, C
             Appended(row["chat_id"], row["seq"], to_ms(row["sent_at"])),
             row["body"],
             row["hides_sender"],
+            row["version"],
         )
         for row in rows
     }

@@ -38,9 +38,10 @@ RETURNING seq
 
 -- name: find_by_client_ids
 -- What earlier sends of the same messages became.
-SELECT m.sender_id, m.client_id, m.chat_id, m.seq, m.sent_at, m.body, m.hides_sender
+SELECT m.sender_id, m.client_id, m.chat_id, m.seq, m.sent_at, m.body, m.hides_sender, c.version
 FROM unnest($1::bigint[], $2::bigint[]) AS i (sender_id, client_id)
 JOIN messages AS m USING (sender_id, client_id)
+JOIN chats AS c USING (chat_id)
 
 -- name: page_after
 -- Nobody is shown who wrote in the chat's name: the sender is 0, here and in all that follows.
