@@ -146,7 +146,7 @@ async def gateway(
             views=Views(database, rights),
             file_links=FileLinks(database, rights, links),
         )
-        admission = Admission(load, settings.gateway, database.is_slow, writer.is_behind)
+        admission = Admission(load, settings.gateway, database.is_slow)
         doors = Doors(sessions, fanout.hub, fanout.routes, fanout.audiences, admission)
         app = _gateway_app(settings, clock, inside, doors, admission)
         add_health(app, database.is_reachable)

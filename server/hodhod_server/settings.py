@@ -158,11 +158,11 @@ class GroupCommitSettings:
     batch_rows_max: Positive = 256
     """Rows in one transaction. Higher: more throughput, longer tail."""
 
-    queue_rows_max: Positive = 20_000
-    """Drafts waiting; one more is refused as overloaded. About two seconds of work."""
+    queue_rows_max: Positive = 1_000
+    """Drafts waiting for a batch. Beyond, senders wait in line and are not read meanwhile."""
 
     queue_s_max: PositiveS = 2.0
-    """How long the oldest draft may have waited; beyond, new ones are refused until it moves."""
+    """How long somebody waits in line; whose turn would come later is refused as overloaded."""
 
     linger_ms: Annotated[float, Field(ge=0, le=100)] = 3.0
     """How long at most a batch waits for company, at rates where waiting saves CPU. 0: never."""

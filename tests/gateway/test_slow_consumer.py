@@ -30,6 +30,12 @@ class StuckTransport:
     async def receive(self) -> bytes | None:
         return None
 
+    def pause(self) -> None:
+        pass
+
+    def resume(self) -> None:
+        pass
+
     def send(self, frame: bytes) -> int:
         self.unsent += len(frame)
         return len(frame)

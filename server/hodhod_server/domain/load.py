@@ -161,10 +161,11 @@ class DrainRate:
             self._seconds = self._seconds * fading + lasted_s
         self._last_s = now_s
 
+    def needed_s(self, waiting: int) -> float:
+        """How long it takes to serve so many; 0 where nothing was served lately."""
+        return waiting * self._seconds / self._rows if self._rows > 0.0 else 0.0
+
     def retry_after_s(self, waiting: int) -> float:
         """When those who wait now will have been served, and somewhat later for some."""
-        if self._seconds <= 0.0 or self._rows <= 0.0:
-            return self._spread.between(RETRY_MIN_S, 2 * RETRY_MIN_S)
-        needed_s = waiting * self._seconds / self._rows
-        low_s = min(RETRY_MAX_S, max(RETRY_MIN_S, needed_s))
+        low_s = min(RETRY_MAX_S, max(RETRY_MIN_S, self.needed_s(waiting)))
         return self._spread.between(low_s, 2 * low_s)

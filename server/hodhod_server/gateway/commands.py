@@ -67,8 +67,10 @@ class Commands:
         work = WORK.get(type(frame))
         if work is not None:
             self._admission.admit(work)
-        if work is Work.MESSAGE:
-            self._services.messaging.require_room()
+
+    def has_room(self) -> bool:
+        """Would `send` take a message at once, or have it wait for its turn?"""
+        return self._services.messaging.has_room()
 
     async def send(self, caller: Caller, frame: Send, origin: int) -> asyncio.Future[Appended]:
         """Queue a message; the caller awaits calls one by one, so that order is kept."""

@@ -215,6 +215,9 @@ class Connection:
                 self._refuse(error.ref, Malformed(str(error)))
 
     async def _send(self, frame: Send, caller: Caller) -> None:
+        has_to_wait = not self._commands.has_room()
+        if has_to_wait:
+            self._transport.pause()  # what cannot be served yet stays with the client
         try:
             done = await self._commands.send(caller, frame, self.id)
         except HodhodError as refusal:
@@ -226,6 +229,9 @@ class Connection:
             self._refuse(frame.ref, Internal())
         else:
             done.add_done_callback(partial(self._sent, frame.ref))
+        finally:
+            if has_to_wait:
+                self._transport.resume()
 
     def _sent(self, ref: int, done: asyncio.Future[Appended]) -> None:
         self._in_flight.release()

@@ -100,6 +100,14 @@ class _AiohttpTransport:
             case _:
                 return None
 
+    def pause(self) -> None:
+        if not self._line.is_closing():
+            self._line.pause_reading()
+
+    def resume(self) -> None:
+        if not self._line.is_closing():
+            self._line.resume_reading()
+
     def send(self, frame: bytes) -> int:
         message = self._message.of(frame)
         if not self._line.is_closing():

@@ -21,6 +21,12 @@ class Transport(Protocol):
         """The next message; `None` when the connection is over. Raises `InvalidFrame`."""
         ...
 
+    def pause(self) -> None:
+        """Take no more from the network, so that the client feels it, until `resume`."""
+
+    def resume(self) -> None:
+        """Go on taking."""
+
     def send(self, frame: bytes) -> int:
         """Hand over a message, never waiting; returns how many bytes that makes on the line."""
         ...

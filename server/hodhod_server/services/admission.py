@@ -26,7 +26,6 @@ SHED_FROM: Final = {
     Work.OTHER: Level.STRAINED,
     Work.SYNC: Level.STRAINED,
     Work.HELLO: Level.SATURATED,
-    Work.MESSAGE: Level.SATURATED,
 }
 # A level lasts five seconds at least: who is told to come back sooner would be told so again.
 RETRY_LOW_S: Final = {Level.CALM: 1.0, Level.BUSY: 2.0, Level.STRAINED: 3.0, Level.SATURATED: 4.0}
@@ -64,11 +63,9 @@ class Admission(Gate):
         load: Load,
         settings: GatewaySettings,
         is_pool_slow: Callable[[], bool],
-        is_log_behind: Callable[[], bool],
     ) -> None:
         super().__init__(load)
         self._settings = settings
-        self._is_log_behind = is_log_behind
         other = max(1, settings.requests_at_work_max // 3)
         sync = max(1, settings.requests_at_work_max - other)
         self._turnstile = Turnstile({Work.SYNC: sync, Work.OTHER: other}, is_pool_slow)
@@ -78,9 +75,9 @@ class Admission(Gate):
     def admit(self, work: Work) -> None:
         """Returns if this work may begin. Raises `Overloaded`.
 
-        At the last level messages go on, as many as the next commit takes.
+        Messages always may: they wait in the line of their log.
         """
-        if work is Work.MESSAGE and not self._is_log_behind():
+        if work is Work.MESSAGE:
             return
         super().admit(work)
         if work is Work.CONNECT and self._connections >= self._settings.connections_max:

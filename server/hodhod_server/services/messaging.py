@@ -48,20 +48,21 @@ class Messaging:
         self._posting = posting
         self._writer = writer
 
-    def require_room(self) -> None:
-        """Before any work for a message. Raises `Overloaded` where the log has no room for it."""
-        self._writer.require_room()
+    def has_room(self) -> bool:
+        """Would a message be taken at once, or have to wait for its turn?"""
+        return self._writer.has_room()
 
     async def submit(
         self, caller: Caller, request: Send, origin: int = 0
     ) -> asyncio.Future[Appended]:
-        """Check a message and queue it. The future is done when the message is durable.
+        """Check a message and queue it, in its turn. The future is done when it is durable.
 
         Calls for one connection must follow one another: their order is the order in the log.
         Raises `ChatNotFound`, `Forbidden`, `Muted`, `SlowMode`, `MediaNotFound`, `Malformed`,
         `Overloaded`; the future raises `ClientIdReused`, `Overloaded`, and what became forbidden
         meanwhile. `origin` gets no push of it.
         """
+        await self._writer.room()
         chat, client_id = ChatId(request.chat), ClientId(request.client_id)
         holds_file = isinstance(request.body, File)
         standing = await self._posting.allow(caller.user, chat, client_id, holds_file=holds_file)

@@ -7,8 +7,8 @@ rest is written again. Drafts whose chat has changed since they were allowed are
 the chat is held, and written before the next batch, so that order is kept.
 
 Always true: a future is fulfilled only after COMMIT has returned. A batch holds at most
-`batch_rows_max` rows. The queue is bounded in rows and in time; a full one refuses (`Overloaded`),
-and those who were let in are served in time, however many more would come.
+`batch_rows_max` rows. The queue is bounded in rows; beyond, senders wait in line, so that work that
+cannot be done yet is not even read, and are refused (`Overloaded`) when their turn would come late.
 """
 
 from __future__ import annotations
@@ -82,18 +82,39 @@ class GroupCommit:
         self._on_committed = on_committed
         self._recheck = recheck
         self._queue: deque[_Ticket] = deque()
+        self._line: deque[asyncio.Future[None]] = deque()
         self._filled = asyncio.Event()
         self._linger = Linger(settings.linger_ms / 1000)
         self._drain = DrainRate()
         self._is_committing = False
 
+    def has_room(self) -> bool:
+        """Would `room` return at once?"""
+        return not self._line and len(self._queue) < self._settings.queue_rows_max
+
+    async def room(self) -> None:
+        """Wait for one's turn to submit, in the order of coming.
+
+        Raises `Overloaded` where it does not come in time, and at once where it cannot.
+        """
+        if self.has_room():
+            return
+        if self._is_hopeless():
+            raise self._refusal()
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._line.append(place)
+        try:
+            async with asyncio.timeout(self._settings.queue_s_max):
+                await place
+        except TimeoutError:
+            raise self._refusal() from None
+
     def submit(self, draft: Draft) -> asyncio.Future[Appended]:
-        """Queue a draft. Raises `Overloaded` at once when the queue is full.
+        """Queue a draft; `room` was awaited before.
 
         The future raises `ClientIdReused`, what `recheck` says, or, when the database failed,
         `Overloaded`: then the draft may be durable or not, and a resend tells.
         """
-        self.require_room()
         loop = asyncio.get_running_loop()
         ticket = _Ticket(draft, loop.create_future(), loop.time())
         self._queue.append(ticket)
@@ -103,19 +124,6 @@ class GroupCommit:
     def is_idle(self) -> bool:
         """Nothing waits and nothing is being written."""
         return not self._queue and not self._is_committing
-
-    def is_behind(self) -> bool:
-        """More waits than the next commit takes."""
-        return len(self._queue) >= self._settings.batch_rows_max
-
-    def require_room(self) -> None:
-        """Raises `Overloaded` while the queue is full, with the time that it needs."""
-        queue, bounds = self._queue, self._settings
-        if not queue:
-            return
-        waited_s = asyncio.get_running_loop().time() - queue[0].since_s
-        if len(queue) >= bounds.queue_rows_max or waited_s > bounds.queue_s_max:
-            raise Overloaded(retry_after_s=self._drain.retry_after_s(len(queue)))
 
     async def run(self) -> None:
         """Commit batch after batch, until cancelled."""
@@ -139,7 +147,28 @@ class GroupCommit:
         batch = [self._queue.popleft() for _ in range(count)]
         if not self._queue:
             self._filled.clear()
+        self._call_in()
         return batch
+
+    def _call_in(self) -> None:
+        """Let as many submit as there are places."""
+        free = self._settings.queue_rows_max - len(self._queue)
+        while self._line and free > 0:
+            place = self._line.popleft()
+            if not place.done():  # else it was given up
+                place.set_result(None)
+                free -= 1
+
+    def _is_hopeless(self) -> bool:
+        """Nothing moves, or too many are there already."""
+        bound_s = self._settings.queue_s_max
+        if self._queue and asyncio.get_running_loop().time() - self._queue[0].since_s > bound_s:
+            return True
+        return self._drain.needed_s(len(self._queue) + len(self._line)) > bound_s
+
+    def _refusal(self) -> Overloaded:
+        waiting = len(self._queue) + len(self._line)
+        return Overloaded(retry_after_s=self._drain.retry_after_s(waiting))
 
     async def _commit(self, batch: Sequence[_Ticket]) -> None:
         try:
