@@ -35,6 +35,7 @@ class Writer:
     """Sends at its own pace, whatever becomes of the messages, and counts the answers."""
 
     def __init__(self, client: RawClient, chat: int) -> None:
+        self.written = 0
         self.sent = 0
         self.refused: list[float] = []
         self._client = client
@@ -68,6 +69,7 @@ class Writer:
                 self.refused.append(answer["retry_after"])
 
     async def _tell(self) -> None:
+        self.written += 1
         number = next(self._numbers)
         body = {"t": "text", "text": "سلام"}
         await self._client.tell(t="send", ref=number, chat=self._chat, client_id=number, body=body)
@@ -78,7 +80,7 @@ async def base(gateway: Gateway, settings: Settings, database: Database) -> Asyn
     """A gateway whose log takes two hundred messages a second."""
     async with database.connection() as connection:
         await connection.execute(SLOW_COMMITS)
-    slow = GroupCommitSettings(batch_rows_max=ROWS, queue_s_max=0.5)
+    slow = GroupCommitSettings(batch_rows_max=ROWS, queue_rows_max=2 * ROWS)
     async with gateway(settings.model_copy(update={"group_commit": slow})) as address:
         yield address
 
@@ -97,11 +99,9 @@ async def test_at_three_times_the_load_goodput_stays_and_recovery_is_quick(
         assert not any(writer.refused for writer in writers)
         every_s = WRITERS / (3 * capacity)
         goodput = await rate(writers, lambda one: one.write(every_s, OVERLOADED_S), OVERLOADED_S)
-        refused = [time_s for writer in writers for time_s in writer.refused]
-        assert len(refused) > capacity * OVERLOADED_S, "there was no overload"
+        unanswered = sum(writer.written - writer.sent - len(writer.refused) for writer in writers)
+        assert unanswered > capacity, "there was no overload"
         assert goodput >= 0.9 * capacity
-        assert min(refused) >= 0.5
-        assert len(set(refused)) > 5, "those who were refused would return together"
         for ear in ears:
             ear.cancel()
     async with asyncio.timeout(10):

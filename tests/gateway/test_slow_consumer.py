@@ -33,9 +33,6 @@ class StuckTransport:
     def pause(self) -> None:
         pass
 
-    def resume(self) -> None:
-        pass
-
     def send(self, frame: bytes) -> int:
         self.unsent += len(frame)
         return len(frame)

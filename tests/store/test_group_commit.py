@@ -158,36 +158,48 @@ async def test_refusals_touch_only_their_own_message(
     assert {results[0].seq, results[3].seq} == {2, 3}
 
 
-async def test_a_full_queue_refuses_at_once(
+async def test_who_meets_a_full_queue_waits_in_line_in_the_order_of_coming(
     database: Database, clock: FakeClock, chat: ChatId, pair: tuple[UserId, UserId]
 ) -> None:
-    writer = GroupCommit(
-        database, GroupCommitSettings(queue_rows_max=2), clock, lambda batch: None, refuse
-    )
-    one, two, three = drafts(chat, pair[0], [1, 2, 3])
-    writer.submit(one)
-    writer.submit(two)
-    with pytest.raises(Overloaded):
-        writer.submit(three)
+    order: list[int] = []
+    async with running(database, clock, queue_rows_max=2, batch_rows_max=2) as (writer, _):
+
+        async def send(draft: Draft) -> int:
+            await writer.room()
+            order.append(draft.client_id)
+            return (await writer.submit(draft)).seq
+
+        async with database.transaction() as tx, asyncio.TaskGroup() as tasks:
+            await tx.execute("LOCK TABLE messages IN ACCESS EXCLUSIVE MODE")
+            sends = [tasks.create_task(send(draft)) for draft in drafts(chat, pair[0], [*range(9)])]
+            await asyncio.sleep(0.1)
+            assert len(order) < 9
+            assert not writer.has_room()
+            await tx.execute("ROLLBACK")
+        assert [task.result() for task in sends] == [*range(1, 10)]
+    assert order == [*range(9)]
+    assert writer.has_room()
 
 
-async def test_a_queue_that_does_not_move_refuses_before_it_is_full(
+async def test_whose_turn_does_not_come_in_time_is_refused_and_told_when(
     database: Database, clock: FakeClock, chat: ChatId, pair: tuple[UserId, UserId]
 ) -> None:
     one, two, three, four = drafts(chat, pair[0], [1, 2, 3, 4])
-    async with running(database, clock, queue_s_max=0.1) as (writer, _):
+    async with running(database, clock, queue_s_max=0.1, queue_rows_max=1) as (writer, _):
         async with database.transaction() as tx:
             await tx.execute("LOCK TABLE messages IN ACCESS EXCLUSIVE MODE")
             in_work = writer.submit(one)
             await asyncio.sleep(0.05)
             waiting = writer.submit(two)
-            await asyncio.sleep(0.2)
-            with pytest.raises(Overloaded) as refused:
-                writer.submit(three)
-            assert refused.value.retry_after_s is not None
-            assert refused.value.retry_after_s >= 0.5
+            for _ in range(2):  # the first after a wait, the second at once: nothing moves
+                with pytest.raises(Overloaded) as refused:
+                    await writer.room()
+                assert refused.value.retry_after_s is not None
+                assert refused.value.retry_after_s >= 0.5
         assert ((await in_work).seq, (await waiting).seq) == (1, 2)
-        assert (await writer.submit(four)).seq == 3, "it moves again and takes more at once"
+        await writer.room()
+        assert (await writer.submit(three)).seq == 3, "it moves again"
+        assert (await writer.submit(four)).seq == 4
 
 
 async def test_a_lost_database_refuses_and_a_resend_goes_through(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
+import struct
 from collections.abc import Sequence
 from typing import Final
 
@@ -23,6 +25,7 @@ _PLACEHOLDER: Final = FIRST_NUMBER
 _SENT: Final = msgpack.packb("sent")
 _ERROR: Final = msgpack.packb("error")
 TICK_S: Final = 0.005
+RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
 class Flooder(Connection):
@@ -40,7 +43,10 @@ class Flooder(Connection):
         self._parts = frame.split(_PLACEHOLDER.to_bytes(8))
 
     def begin(self) -> None:
-        """From here on answers are counted."""
+        """From here on answers are counted. When it ends, what was not read yet is gone."""
+        assert self._transport is not None
+        line: socket.socket = self._transport.get_extra_info("socket")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
         self._is_flooding = True
 
     def write_one(self) -> None:

@@ -1,7 +1,8 @@
 """Three times as much as can be served, for a minute: what still gets through, and how it ends.
 
 The server has one core to itself and the generator another, so that neither takes the other's. What
-the server can do is found first, by pouring more and more until not all gets through.
+the server can do is found first, by pouring more and more until not all gets through. The wave ends
+with the loss of those who made it; then it is watched how soon messages are quick again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hodhod_loadtest.bench.accounting import share_elsewhere
-from hodhod_loadtest.bench.figures import BenchFailed, Figure, LeftOut, rounded
+from hodhod_loadtest.bench.figures import BenchFailed, Figure, LeftOut, percentile, rounded
 from hodhod_loadtest.bench.flights import Flights, Wire, connected
 from hodhod_loadtest.bench.flood import Flood
 from hodhod_loadtest.bench.people import Pair, pair_up
@@ -26,6 +27,7 @@ STEP: Final = 1.25
 STEP_S: Final = 4.0
 THROUGH_MIN: Final = 0.95
 PAUSE_S: Final = 3.0
+PROBE_EVERY_S: Final = 0.2
 RECOVERED_S: Final = 0.1  # a message that takes no longer; several in a row are a recovery
 IN_A_ROW: Final = 5
 RECOVERY_S_MAX: Final = 60.0
@@ -53,18 +55,17 @@ async def _flooded(
 ) -> Figure:
     flood = Flood()
     await flood.gather(pairs, target.door)
-    try:
-        capacity_per_s = await _capacity(plan, flood)
-        plan.tell(f"{GOODPUT}: {TIMES * capacity_per_s:.0f}/s for {plan.overload_s:.0f} s")
-        before, use_before = flood.acknowledged, target.processes.read()
-        refused_before = flood.turned_away
+    capacity_per_s = await _capacity(plan, flood)
+    plan.tell(f"{GOODPUT}: {TIMES * capacity_per_s:.0f}/s for {plan.overload_s:.0f} s")
+    acknowledged, turned_away = flood.acknowledged, flood.turned_away
+    before = target.processes.read()
+    async with asyncio.TaskGroup() as tasks:
+        probing = tasks.create_task(_probe(probe, flights, plan.overload_s))
         offered_per_s = await flood.pour(TIMES * capacity_per_s, plan.overload_s)
-        use = target.processes.read() - use_before
-        goodput_per_s = (flood.acknowledged - before) / use.wall_s
-        refused_per_s = (flood.turned_away - refused_before) / use.wall_s
-        recovery_s = await _recovery(probe, flights)
-    finally:
-        flood.disperse()
+    use = target.processes.read() - before
+    goodput_per_s = (flood.acknowledged - acknowledged) / use.wall_s
+    flood.disperse()
+    recovery_s = await _recovery(probe, flights)
     return Figure(
         name=GOODPUT,
         unit="share",
@@ -75,12 +76,26 @@ async def _flooded(
             "capacity_per_s": rounded(capacity_per_s),
             "offered_per_s": rounded(offered_per_s),
             "goodput_per_s": rounded(goodput_per_s),
-            "refused_per_s": rounded(refused_per_s),
+            "refused_per_s": rounded((flood.turned_away - turned_away) / use.wall_s),
+            "others_p50_ms": rounded(1000 * percentile(probing.result(), 0.5)),
+            "others_p99_ms": rounded(1000 * percentile(probing.result(), 0.99)),
             "recovery_s": rounded(recovery_s),
             "writers": len(pairs),
             **use.as_json(),
         },
     )
+
+
+async def _probe(probe: Wire, flights: Flights, seconds: float) -> list[float]:
+    """How long the messages of somebody take who writes a few a second meanwhile."""
+    clock = asyncio.get_running_loop().time
+    until, took_s = clock() + seconds, []
+    while clock() < until:
+        flight = flights.take_off(probe, clock())
+        await flights.all_landed(RECOVERY_S_MAX)
+        took_s.append((flight.received_at or clock()) - flight.due)
+        await asyncio.sleep(PROBE_EVERY_S)
+    return took_s
 
 
 async def _capacity(plan: Plan, flood: Flood) -> float:

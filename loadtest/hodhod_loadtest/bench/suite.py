@@ -15,6 +15,7 @@ from hodhod_loadtest.bench import (
     measure_groups,
     measure_growth,
     measure_messages,
+    measure_overload,
     measure_people,
 )
 from hodhod_loadtest.bench.figures import BenchFailed, Figure, LeftOut
@@ -44,6 +45,7 @@ BENCHES: Final = (
     ),
     Bench((measure_groups.FANOUT,), measure_groups.fanout),
     Bench((measure_groups.LARGE_POST,), measure_groups.large_post),
+    Bench((measure_overload.GOODPUT,), measure_overload.overload),
     Bench((measure_growth.HISTORY, measure_growth.CHATS), measure_growth.log),
     Bench((measure_growth.MEMBERS,), measure_growth.members),
     Bench((measure_people.IDLE,), measure_people.idle),

@@ -215,8 +215,7 @@ class Connection:
                 self._refuse(error.ref, Malformed(str(error)))
 
     async def _send(self, frame: Send, caller: Caller) -> None:
-        has_to_wait = not self._commands.has_room()
-        if has_to_wait:
+        if not self._commands.has_room():
             self._transport.pause()  # what cannot be served yet stays with the client
         try:
             done = await self._commands.send(caller, frame, self.id)
@@ -229,9 +228,6 @@ class Connection:
             self._refuse(frame.ref, Internal())
         else:
             done.add_done_callback(partial(self._sent, frame.ref))
-        finally:
-            if has_to_wait:
-                self._transport.resume()
 
     def _sent(self, ref: int, done: asyncio.Future[Appended]) -> None:
         self._in_flight.release()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket as socket_options
 from collections.abc import Callable
 from typing import Final
 
@@ -17,6 +19,8 @@ from hodhod_wire.codec import CODECS, MSGPACK, Codec, InvalidFrame
 
 # A frame over its limit but below this is refused by name; above it the protocol closes with 1009.
 MESSAGE_BYTES_MAX: Final = 1024 * 1024
+# What the kernel keeps of a client whose connection is paused; it would keep megabytes.
+UNREAD_BYTES: Final = 64 * 1024
 Opener = Callable[[Transport, Codec], Connection]
 MESSAGES: Final = {codec: Messages(binary=codec.binary) for codec in CODECS.values()}
 OPENER: Final = web.AppKey[Opener]("OPENER")
@@ -69,7 +73,7 @@ class _AiohttpTransport:
     Frames are written beside aiohttp's own (pings, the goodbye), each as one whole message.
     """
 
-    __slots__ = ("_line", "_message", "_request", "_socket")
+    __slots__ = ("_is_paused", "_line", "_message", "_request", "_socket")
 
     def __init__(
         self,
@@ -82,12 +86,24 @@ class _AiohttpTransport:
             raise ConnectionResetError
         self._socket = socket
         self._request = request
+        self._is_paused = False
         self._line = request.transport
         self._message = MESSAGES[codec]
         self._line.set_write_buffer_limits(unsent_bytes_max // 2)
+        self._line.get_extra_info("socket").setsockopt(
+            socket_options.SOL_SOCKET, socket_options.SO_RCVBUF, UNREAD_BYTES
+        )
 
     async def receive(self) -> bytes | None:
-        message = await self._socket.receive()
+        if self._line.is_closing():
+            return None  # what it sent and was not read is lost, as if it had been on the way
+        if self._is_paused:
+            # It runs only if nothing is here already: else `receive` returns before the loop does.
+            going_on = asyncio.get_running_loop().call_soon(self._go_on)
+            message = await self._socket.receive()
+            going_on.cancel()
+        else:
+            message = await self._socket.receive()
         match message.type:
             case WSMsgType.BINARY if self._message.binary:
                 data: bytes = message.data
@@ -101,10 +117,12 @@ class _AiohttpTransport:
                 return None
 
     def pause(self) -> None:
-        if not self._line.is_closing():
+        if not self._is_paused and not self._line.is_closing():
+            self._is_paused = True
             self._line.pause_reading()
 
-    def resume(self) -> None:
+    def _go_on(self) -> None:
+        self._is_paused = False
         if not self._line.is_closing():
             self._line.resume_reading()
 

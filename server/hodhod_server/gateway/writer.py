@@ -22,10 +22,7 @@ class Transport(Protocol):
         ...
 
     def pause(self) -> None:
-        """Take no more from the network, so that the client feels it, until `resume`."""
-
-    def resume(self) -> None:
-        """Go on taking."""
+        """Take no more from the network until what is here has been received."""
 
     def send(self, frame: bytes) -> int:
         """Hand over a message, never waiting; returns how many bytes that makes on the line."""
