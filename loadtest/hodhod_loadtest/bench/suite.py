@@ -17,6 +17,7 @@ from hodhod_loadtest.bench import (
     measure_messages,
     measure_overload,
     measure_people,
+    measure_steps,
 )
 from hodhod_loadtest.bench.figures import BenchFailed, Figure, LeftOut
 from hodhod_loadtest.bench.pacing import ticking_loop
@@ -43,6 +44,7 @@ BENCHES: Final = (
         Bench((name,), measure, ticking_loop)
         for name, measure in measure_messages.OPEN_LOOPS.items()
     ),
+    Bench((measure_steps.COST,), measure_steps.steps),
     Bench((measure_groups.FANOUT,), measure_groups.fanout),
     Bench((measure_groups.LARGE_POST,), measure_groups.large_post),
     Bench((measure_overload.GOODPUT,), measure_overload.overload),
