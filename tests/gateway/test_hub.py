@@ -58,11 +58,11 @@ async def test_a_gap_is_told_to_everybody_in_their_codec() -> None:
         hub.remove(client)
 
 
-CHAT = ChatId(100)
+CHAT, OTHER = ChatId(100), ChatId(101)
 
 
-def post(number: int, origin: int = 0) -> Envelope:
-    return Envelope((), msgpack.packb({"t": "typing", "chat": 100, "user": number}), origin, CHAT)
+def post(number: int, origin: int = 0, chat: ChatId = CHAT) -> Envelope:
+    return Envelope((), msgpack.packb({"t": "typing", "chat": 100, "user": number}), origin, chat)
 
 
 async def broadcast(hub: Hub) -> None:
@@ -125,9 +125,28 @@ async def test_broadcasts_that_are_too_many_become_a_resync(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "BROADCASTS_MAX", 2)
-    hub, client = Hub(lambda _: None), Client(1, MSGPACK)
-    hub.add(client)
-    hub.hears(UserId(1), [CHAT])
+    hub = Hub(lambda _: None)
+    crowd = [Client(number, MSGPACK) for number in range(1, SLICE + 2)]
+    for client in crowd:
+        hub.add(client)
+        hub.hears(client.caller.user, [CHAT])
     hub.on_envelopes([post(1), post(2), post(3)])
     await broadcast(hub)
-    assert [msgpack.unpackb(frame)["t"] for frame in client.frames] == ["resync"] + ["typing"] * 2
+    told = [[msgpack.unpackb(frame)["t"] for frame in client.frames] for client in crowd]
+    assert told == [["resync", "typing", "typing"]] * len(crowd)
+
+
+async def test_a_small_audience_is_served_at_once_but_behind_what_is_under_way() -> None:
+    hub, reader = Hub(lambda _: None), Client(1, MSGPACK)
+    hub.add(reader)
+    hub.hears(UserId(1), [CHAT, OTHER])
+    crowd = [Client(number, MSGPACK) for number in range(2, SLICE + 3)]
+    for client in crowd:
+        hub.add(client)
+        hub.hears(client.caller.user, [CHAT])
+    hub.on_envelopes([post(1, chat=OTHER)])
+    assert len(reader.frames) == 1
+    hub.on_envelopes([post(2), post(3, chat=OTHER)])
+    assert len(reader.frames) == 1
+    await broadcast(hub)
+    assert [msgpack.unpackb(frame)["user"] for frame in reader.frames] == [1, 2, 3]

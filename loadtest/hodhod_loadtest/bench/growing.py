@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -13,8 +14,8 @@ from hodhod_server.settings import DatabaseSettings
 from hodhod_server.store.database import Tx, open_database
 
 PATIENCE_S: Final = 3600
-FIRST_CLIENT_ID: Final = 1 << 40  # far from those of measured messages
 ROWS_AT_ONCE: Final = 1_000_000
+_CLIENT_IDS: Final = itertools.count(1 << 40, ROWS_AT_ONCE)  # far from those that are measured
 _HISTORY: Final = """
 WITH numbered AS (
     SELECT c.chat_id, c.last_seq, w.writer, n
@@ -54,7 +55,7 @@ async def history(data_dir: Path, pairs: Sequence[Pair], count: int) -> None:
     async with database_of(data_dir) as connection:
         written, each = 0, max(1, min(count, ROWS_AT_ONCE) // len(pairs))
         while written < count:
-            first = FIRST_CLIENT_ID + written
+            first = next(_CLIENT_IDS)
             await connection.execute(_HISTORY, chats, writers, each, first, timeout=PATIENCE_S)
             written += each * len(pairs)
         await _settle(connection)

@@ -50,6 +50,7 @@ BENCHES: Final = (
     Bench((measure_overload.GOODPUT,), measure_overload.overload),
     Bench((measure_growth.HISTORY, measure_growth.CHATS), measure_growth.log),
     Bench((measure_growth.MEMBERS,), measure_growth.members),
+    Bench((measure_growth.ONLINE,), measure_growth.online),
     Bench((measure_people.IDLE,), measure_people.idle),
     Bench((measure_people.CONNECTS,), measure_people.connects),
     Bench((measure_people.SIGNUPS,), measure_people.signups),

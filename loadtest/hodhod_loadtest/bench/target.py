@@ -29,9 +29,10 @@ class Plan:
     large_group_online: int = 10_000
     flooding: int = 1000
     overload_s: float = 60.0
-    grown_messages: int = 10_000_000
-    grown_chats: int = 1_000_000
-    grown_members: int = 200_000
+    grown_messages: tuple[int, ...] = (10_000, 100_000, 1_000_000, 10_000_000)
+    grown_chats: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
+    grown_members: tuple[int, ...] = (2, 200, 2_000, 20_000, 200_000)
+    grown_online: tuple[int, ...] = (0, 1_000, 5_000, 10_000)
     file_mib: int = 300
     environment: Mapping[str, str] = field(default_factory=dict)
     """Of the servers, on top of ours: settings under which to measure."""

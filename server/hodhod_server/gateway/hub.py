@@ -104,8 +104,11 @@ class Hub:
         """Push each frame to the connections of its people that are here."""
         pushed = 0
         for envelope in envelopes:
-            if envelope.chat in self._by_chat:
+            listeners = self._by_chat.get(ChatId(envelope.chat))
+            if listeners and (self._broadcasts or len(listeners) > SLICE):
                 self._queue_broadcast(envelope)
+            elif listeners:
+                pushed += _push(envelope, listeners.values())
             if envelope.users:
                 pushed += _push(envelope, self._receivers(envelope.users))
         if pushed:
@@ -116,11 +119,12 @@ class Hub:
         while True:
             await self._broadcasting.wait()
             while self._broadcasts:
-                envelope = self._broadcasts.popleft()
+                envelope = self._broadcasts[0]  # while it is here, others queue behind it
                 receivers = iter(list(self._by_chat.get(ChatId(envelope.chat), {}).values()))
                 while receivers_now := list(islice(receivers, SLICE)):
                     metrics.FRAMES_PUSHED.inc(_push(envelope, receivers_now))
                     await asyncio.sleep(0)
+                self._broadcasts.popleft()
             self._broadcasting.clear()
 
     def on_gap(self) -> None:
