@@ -103,6 +103,8 @@ class Hub:
     def on_envelopes(self, envelopes: Sequence[Envelope]) -> None:
         """Push each frame to the connections of its people that are here."""
         pushed = 0
+        named: tuple[UserId, ...] = ()
+        receivers: list[Receiver] = []
         for envelope in envelopes:
             listeners = self._by_chat.get(ChatId(envelope.chat))
             if listeners and (self._broadcasts or len(listeners) > SLICE):
@@ -110,7 +112,9 @@ class Hub:
             elif listeners:
                 pushed += _push(envelope, listeners.values())
             if envelope.users:
-                pushed += _push(envelope, self._receivers(envelope.users))
+                if envelope.users != named:  # a burst in one group names the same people
+                    named, receivers = envelope.users, list(self._receivers(envelope.users))
+                pushed += _push(envelope, receivers)
         if pushed:
             metrics.FRAMES_PUSHED.inc(pushed)
 

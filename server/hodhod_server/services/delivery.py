@@ -108,8 +108,9 @@ class Delivery:
         try:
             if broadcasts := [envelope for envelope in batch if envelope.chat]:
                 await self._broker.broadcast(broadcasts)
-            users = {user for envelope in batch for user in envelope.users}
-            routes = await self._routing.resolve(sorted(users))
+            audiences = {id(envelope.users): envelope.users for envelope in batch}
+            users = sorted(set().union(*audiences.values()))
+            routes = await self._routing.resolve(users)
             await self._publish(batch, routes)
         except BrokerUnavailable:
             self._give_up(batch, "bus_lost")
@@ -118,9 +119,14 @@ class Delivery:
         self, batch: Sequence[Envelope], routes: dict[UserId, list[GatewayId]]
     ) -> None:
         batches: dict[GatewayId, list[Envelope]] = {}
+        gateways_of: dict[int, set[GatewayId]] = {}
         for envelope in batch:
-            gateways = {gateway for user in envelope.users for gateway in routes.get(user, ())}
-            for gateway in gateways - {self._routing.gateway}:
+            # What is written to one group at a time names the same people: they are looked up once.
+            gateways = gateways_of.get(id(envelope.users))
+            if gateways is None:
+                found = (gateway for user in envelope.users for gateway in routes.get(user, ()))
+                gateways = gateways_of[id(envelope.users)] = {*found} - {self._routing.gateway}
+            for gateway in gateways:
                 batches.setdefault(gateway, []).append(envelope)
         if not batches:
             return
