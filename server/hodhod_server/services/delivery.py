@@ -104,7 +104,7 @@ class Delivery:
         batches: dict[GatewayId, list[Envelope]] = {}
         for envelope in batch:
             gateways = {gateway for user in envelope.users for gateway in routes.get(user, ())}
-            for gateway in gateways - {self._routing.gateway}:
+            for gateway in sorted(gateways - {self._routing.gateway}):
                 batches.setdefault(gateway, []).append(envelope)
         if not batches:
             return
