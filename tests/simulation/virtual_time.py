@@ -54,7 +54,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         return self.now_s
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
         """Do it here, at the end of the time it takes; a caller that leaves does not stop it."""
 

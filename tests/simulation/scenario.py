@@ -1,0 +1,139 @@
+"""What happens in a run, drawn from its seed before it begins: people, chats, messages, faults."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+TALK_S: Final = (5.0, 40.0)  # how long people write and things break
+SENTENCES: Final = (8, 60)
+LONG_TEXT: Final = "x" * 4000  # enough of them fill a send queue
+
+
+class Kind(StrEnum):
+    """What may go wrong."""
+
+    KILL_GATEWAY = "kill_gateway"
+    STOP_GATEWAY = "stop_gateway"
+    CRASH_REDIS = "crash_redis"
+    CUT_BUS = "cut_bus"
+    CRASH_POSTGRES = "crash_postgres"
+    FREEZE_POSTGRES = "freeze_postgres"
+    FAIL_STATEMENTS = "fail_statements"
+    CRASH_DEVICE = "crash_device"
+    STOP_DEVICE = "stop_device"
+    CUT_LINK = "cut_link"
+    STALL_LINK = "stall_link"
+    SLOW_LINK = "slow_link"
+    PARTITION = "partition"
+
+
+LASTS_S: Final[dict[Kind, tuple[float, float]]] = {
+    Kind.KILL_GATEWAY: (0.1, 10.0),
+    Kind.STOP_GATEWAY: (0.1, 5.0),
+    Kind.CRASH_REDIS: (0.1, 8.0),
+    Kind.CUT_BUS: (0.5, 25.0),
+    Kind.CRASH_POSTGRES: (0.1, 8.0),
+    Kind.FREEZE_POSTGRES: (0.1, 10.0),
+    Kind.FAIL_STATEMENTS: (0.5, 10.0),
+    Kind.CRASH_DEVICE: (0.1, 10.0),
+    Kind.STOP_DEVICE: (5.0, 10.0),
+    Kind.CUT_LINK: (0.0, 0.0),
+    Kind.STALL_LINK: (0.5, 60.0),
+    Kind.SLOW_LINK: (1.0, 30.0),
+    Kind.PARTITION: (0.5, 30.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A person writes a message on a device."""
+
+    at_s: float
+    device: int
+    chat: int
+    client_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something breaks, and heals after a while. `target` is taken modulo what there is."""
+
+    at_s: float
+    kind: Kind
+    target: int
+    lasts_s: float
+    coin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One run. `devices` are the users they belong to; `chats` the users in them."""
+
+    talk_s: float
+    gateways: int
+    users: int
+    devices: list[int]
+    chats: list[list[int]]
+    sentences: list[Sentence]
+    faults: list[Fault]
+    latency_s: float
+    doubles: float
+
+
+def draw(dice: random.Random) -> Scenario:
+    """A scenario. Some have no faults: what breaks there is broken without any."""
+    talk_s = dice.uniform(*TALK_S)
+    users = dice.randint(2, 4)
+    devices = [*range(1, users + 1), *(dice.randint(1, users) for _ in range(dice.randint(0, 2)))]
+    chats = [
+        sorted(dice.sample(range(1, users + 1), dice.randint(min(2, users), users)))
+        for _ in range(dice.randint(1, 3))
+    ]
+    return Scenario(
+        talk_s=talk_s,
+        gateways=dice.randint(1, 3),
+        users=users,
+        devices=devices,
+        chats=chats,
+        sentences=_sentences(dice, talk_s, devices, chats),
+        faults=_faults(dice, talk_s),
+        latency_s=dice.choice([0.002, 0.02, 0.15]),
+        doubles=dice.choice([0.0, 0.0, 0.2]),
+    )
+
+
+def _sentences(
+    dice: random.Random, talk_s: float, devices: list[int], chats: list[list[int]]
+) -> list[Sentence]:
+    """People write in bursts; one in four runs has long texts."""
+    sentences: list[Sentence] = []
+    text = LONG_TEXT if dice.random() < 0.25 else "hi"
+    wanted = dice.randint(*SENTENCES)
+    while len(sentences) < wanted:
+        chat = dice.randrange(len(chats))
+        device = dice.choice([i for i, user in enumerate(devices) if user in chats[chat]])
+        at_s = dice.uniform(0.0, talk_s)
+        for _ in range(dice.choice([1, 1, 2, 5, 12])):
+            name = dice.getrandbits(52) + 1
+            sentences.append(Sentence(at_s, device, chat + 1, name, text))
+            at_s += dice.choice([0.0, 0.0, 0.05])
+    return sorted(sentences, key=lambda one: one.at_s)
+
+
+def _faults(dice: random.Random, talk_s: float) -> list[Fault]:
+    """A few kinds at a time: with all of them at once little ever gets through."""
+    kinds = dice.sample(list(Kind), dice.randint(1, 4))
+    return [
+        Fault(
+            at_s=dice.uniform(0.0, talk_s),
+            kind=(kind := dice.choice(kinds)),
+            target=dice.randrange(60),
+            lasts_s=dice.uniform(*LASTS_S[kind]),
+            coin=dice.random() < 0.5,
+        )
+        for _ in range(dice.choice([0, 1, 2, 4, 8, 12]))
+    ]
