@@ -95,7 +95,7 @@ class Device:
         self.number: Final = number
         self.ledger: Final = ledger
         self.disk: Final = Disk(state)
-        self.token: Final = f"{user}.{number}"
+        self.token: Final = f"{user}.{number + 1}"  # ids begin with 1
         self.process: Process | None = None
         self.is_slow_reader = False
         self._dice = dice

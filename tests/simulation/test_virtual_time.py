@@ -81,3 +81,15 @@ def test_tasks_keep_their_place_in_a_set() -> None:
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         assert runner.run(numbers()) == [0, 1, 2, 3, 4]
+
+
+def test_being_busy_for_ever_is_reported() -> None:
+    async def spin() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    with (
+        pytest.raises(Deadlock),
+        asyncio.Runner(loop_factory=VirtualTimeLoop) as runner,
+    ):
+        runner.run(spin())

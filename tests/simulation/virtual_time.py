@@ -3,7 +3,7 @@
 So a day of waiting takes a moment, and a run is a function of its inputs: nothing comes from
 outside, there are no sockets, no threads, no clock. Work handed to an executor is done by the loop
 itself after `executor_s`. Always true: a loop that can never run anything again raises `Deadlock`
-instead of hanging; two runs with the same inputs do the same in the same order.
+instead of hanging, and so does one that is busy for ever; two runs with the same inputs do the same in the same order.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 START_S: Final = 1000.0  # not 0, which means "no moment" in places
 EXECUTOR_S: Final = 0.001
+ROUNDS_MAX: Final = 20_000  # of one moment
 
 
 class Deadlock(RuntimeError):
-    """Nothing can run and no timer is set."""
+    """Nothing can run and no timer is set; or something always runs, and time stands still."""
 
 
 class NumberedTask(asyncio.Task[Any]):
@@ -83,9 +84,13 @@ class _Jump:
 
     def __init__(self, loop: VirtualTimeLoop) -> None:
         self._loop = loop
+        self._rounds = 0
 
     def select(self, timeout_s: float | None) -> list[object]:
         if timeout_s is None:
             raise Deadlock("nothing can run and no timer is set")
+        self._rounds = 0 if timeout_s else self._rounds + 1
+        if self._rounds > ROUNDS_MAX:
+            raise Deadlock("something runs for ever and time stands still")
         self._loop.now_s += timeout_s
         return []
