@@ -1,7 +1,7 @@
 """`python -m tests.simulation`: replay one seed, or live through many.
 
-    --seed N [--trace]     one run, with what happened in it
-    --seeds COUNT [--seed FIRST]
+--seed N [--trace]     one run, with what happened in it
+--seeds COUNT [--seed FIRST]
 """
 
 from __future__ import annotations

@@ -48,9 +48,7 @@ def is_converged(seen: Seen) -> bool:
 
 def _of(table: ChatTable, ledgers: dict[int, Ledger]) -> dict[int, Ledger]:
     """The devices of the chat's members."""
-    return {
-        number: ledger for number, ledger in ledgers.items() if ledger.user in table.members
-    }
+    return {number: ledger for number, ledger in ledgers.items() if ledger.user in table.members}
 
 
 def _record(table: ChatTable, seen: Seen) -> ChatRecord:
@@ -88,10 +86,7 @@ def _of_senders(table: ChatTable, seen: Seen) -> list[Violation]:
     for number, ledger in _of(table, seen.ledgers).items():
         names = [(ledger.user, client_id) for client_id in ledger.attempted.get(table.chat, ())]
         seqs = [place[name] for name in names if name in place and name not in seen.refused]
-        found += [
-            Violation("reordered", table.chat, number, later)
-            for later in _falls(seqs)
-        ]
+        found += [Violation("reordered", table.chat, number, later) for later in _falls(seqs)]
     return found
 
 

@@ -20,7 +20,7 @@ from hodhod_wire.codec import MSGPACK, InvalidFrame
 from hodhod_wire.frames import Request, ServerFrame
 from tests.simulation.processes import Process
 
-APART_S: Final = 1e-6  # between two arrivals: the order of timers of one moment is nobody's promise
+APART_S: Final = 1e-5  # between two arrivals: the order of timers of one moment is nobody's promise
 SOCKET_BYTES: Final = 16 * 1024  # what the network buffers before a sender waits
 GATEWAY_NOTICES_S: Final = 45.0  # the heartbeats of the gateway and of the SDK, and half of them
 DEVICE_NOTICES_S: Final = 37.5

@@ -153,9 +153,7 @@ class Tables:
         read: Sequence[int],
     ) -> list[Row]:
         moved = []
-        for chat, user, to_delivered, to_read in zip(
-            chat_ids, users, delivered, read, strict=True
-        ):
+        for chat, user, to_delivered, to_read in zip(chat_ids, users, delivered, read, strict=True):
             table = self.chats.get(chat)
             if table is None or user not in table.members:
                 continue

@@ -192,7 +192,9 @@ class _Script:
         self._server = server
         self._text = text
 
-    async def __call__(self, *, keys: Sequence[str], args: Sequence[Any], client: _Pipeline) -> None:
+    async def __call__(
+        self, *, keys: Sequence[str], args: Sequence[Any], client: _Pipeline
+    ) -> None:
         (key,) = keys
         if self._text == ADD:
             client.operations.append(lambda: self._server.add_route(key, args[0], args[1]))

@@ -115,7 +115,9 @@ def _told(context: dict[str, Any]) -> str:
 def _complaints(into: list[str]) -> Iterator[None]:
     """Errors that the product logs are defects; what it logs below that is silenced."""
 
-    def keep(_: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    def keep(
+        _: object, method: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
         into.append(f"{method}: {event}")
         raise structlog.DropEvent
 

@@ -18,7 +18,10 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 START_S: Final = 1000.0  # not 0, which means "no moment" in places
 EXECUTOR_S: Final = 0.001
-ROUNDS_MAX: Final = 20_000  # of one moment
+ROUNDS_MAX: Final = 5_000  # of one moment
+# Work takes time: without it a timer that fires a nanosecond early would be set again for a moment
+# that never comes.
+ROUND_S: Final = 1e-8
 
 
 class Deadlock(RuntimeError):
@@ -92,5 +95,5 @@ class _Jump:
         self._rounds = 0 if timeout_s else self._rounds + 1
         if self._rounds > ROUNDS_MAX:
             raise Deadlock("something runs for ever and time stands still")
-        self._loop.now_s += timeout_s
+        self._loop.now_s += timeout_s + ROUND_S
         return []
