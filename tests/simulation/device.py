@@ -1,4 +1,4 @@
-"""A device: the real SDK below `Client`, on a simulated network and disk, and the person's own view.
+"""A device: the real SDK below `Client`, on a simulated network and disk, with its person.
 
 A crash takes the process and what it had not saved. What the person holds goes back to what the
 session file knows, as an app's would that keeps its messages beside it: whatever is beyond must
@@ -17,12 +17,12 @@ import msgspec
 
 from hodhod._account import Account
 from hodhod._background import Background
-from hodhod._errors import HodhodError
+from hodhod._errors import HodhodError, SendUnconfirmed
 from hodhod._keeper import Keeper
 from hodhod._line import Line
 from hodhod._models import Message
-from hodhod._outbox import Outbox, Pending
-from hodhod._session import Kept, Session
+from hodhod._outbox import Pending
+from hodhod._session import Kept
 from hodhod._state import State
 from hodhod._transport import Connection
 from hodhod_wire.events import Text
@@ -97,7 +97,7 @@ class Device:
         self.disk: Final = Disk(state)
         self.token: Final = f"{user}.{number + 1}"  # ids begin with 1
         self.process: Process | None = None
-        self.is_slow_reader = False
+        self.is_slow_reader = dice.random() < 0.3
         self._dice = dice
         self._sabotage = sabotage
         self._line: Line | None = None
@@ -144,14 +144,13 @@ class Device:
         async with Background() as background:
             background.start(keeper.run, keeper.fail)
             state = keeper.state
-            session = Session(
+            session = self._sabotage.session(
                 self.user,
-                outbox=self._sabotage.outbox(Outbox(state.pending)),
+                outbox=self._sabotage.outbox(state.pending),
                 kept=state.chats,
                 knows_all=state.knows_all,
                 dice=self._dice,
             )
-            self._sabotage.session(session)
             line = Line(
                 session, SignedIn(self.token), keeper, dial, deadline_s=20.0, dice=self._dice
             )
@@ -177,9 +176,11 @@ class Device:
 
     async def _send(self, line: Line, pending: Pending) -> None:
         self.ledger.attempt(pending.chat, pending.client_id)
-        with contextlib.suppress(HodhodError):  # unconfirmed: it is kept, and comes as an event
-            message = await line.send(pending)
-            self.ledger.take_returned(message)
+        with contextlib.suppress(HodhodError):
+            try:
+                self.ledger.take_returned(await line.send(pending))
+            except SendUnconfirmed:
+                self.ledger.promise(pending.chat, pending.client_id)
 
 
 def _fill(state: State, line: Line) -> None:

@@ -14,7 +14,6 @@ from typing import Final
 
 from hodhod_server.cluster.broker_redis import RedisBroker
 from hodhod_server.cluster.route_keeper import RouteKeeper
-from hodhod_server.cluster.routing import Routing
 from hodhod_server.domain.chat_log import Appended
 from hodhod_server.domain.errors import Unauthenticated
 from hodhod_server.domain.ids import DeviceId, GatewayId, UserId
@@ -24,7 +23,6 @@ from hodhod_server.domain.tokens import Caller
 from hodhod_server.gateway.commands import Commands
 from hodhod_server.gateway.connection import Connection
 from hodhod_server.gateway.doors import Doors
-from hodhod_server.gateway.hub import Hub
 from hodhod_server.services.accounts import Accounts
 from hodhod_server.services.chats import Chats
 from hodhod_server.services.delivery import Delivery
@@ -117,15 +115,13 @@ class Gateway:
         name = GatewayId(process.name)
         broker = RedisBroker(self.redis.as_redis, "sim", name, dice)
         sessions = Sessions(database, KEYS, clock, SECURITY, broker)
-        self._hub = hub = sabotage.hub(Hub(sessions.note_ended))
-        routing = sabotage.routing(Routing(self.redis.as_redis, "sim", name))
+        self._hub = hub = sabotage.hub(sessions.note_ended)
+        routing = sabotage.routing(self.redis.as_redis, "sim", name)
         routes = RouteKeeper(routing, hub.on_gap)
         broker.on_return(routes.rewrite)
         delivery = Delivery(routing, sabotage.broker(broker), hub)
         rosters = Rosters(database)
-        writer = GroupCommit(
-            log_only, GROUP_COMMIT, clock, sabotage.announce(Announcer(delivery).announce)
-        )
+        writer = GroupCommit(log_only, GROUP_COMMIT, clock, Announcer(delivery).announce)
         inside = Inside(
             accounts=Accounts(database, KEYS),
             sessions=sessions,

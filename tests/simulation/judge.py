@@ -2,13 +2,13 @@
 
 Nothing acknowledged is lost; nothing comes twice; each chat's log is the same for everybody, in the
 order of its seq and without gaps, and is what the database holds; what one device wrote stands in
-the order in which it was written, unless the server refused it for a while; nothing is left waiting.
+the order in which it was written, unless the server refused it for a while; nothing waits for ever.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from hodhod_loadtest.invariants import ChatRecord, Entry, Violation, violations
 from tests.simulation.ledger import Ledger
@@ -80,15 +80,17 @@ def _of_the_end(table: ChatTable, seen: Seen) -> list[Violation]:
 
 
 def _of_senders(table: ChatTable, seen: Seen) -> list[Violation]:
-    """What each device wrote, where nothing was refused, in the order in which it did."""
+    """What a device was told is kept is there; what it wrote is in the order in which it wrote."""
     place = {(row["sender_id"], row["client_id"]): row["seq"] for row in table.log}
     found = []
     for number, ledger in _of(table, seen.ledgers).items():
+        kept = [(ledger.user, client_id) for client_id in ledger.promised.get(table.chat, ())]
+        found += [Violation("lost", table.chat, number, 0) for name in kept if name not in place]
         names = [(ledger.user, client_id) for client_id in ledger.attempted.get(table.chat, ())]
         seqs = [place[name] for name in names if name in place and name not in seen.refused]
-        found += [Violation("reordered", table.chat, number, later) for later in _falls(seqs)]
+        found += [
+            Violation("reordered", table.chat, number, two)
+            for one, two in pairwise(seqs)
+            if two < one
+        ]
     return found
-
-
-def _falls(seqs: Sequence[int]) -> list[int]:
-    return [two for one, two in zip(seqs, seqs[1:], strict=False) if two < one]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from operator import attrgetter
 from typing import Final
 
@@ -27,6 +28,8 @@ class Ledger:
         """(chat, client_id) → the seq that `send` returned, in whatever life."""
         self.attempted: dict[int, list[int]] = {}
         """Per chat the client_ids, in the order in which the person wrote."""
+        self.promised: dict[int, list[int]] = {}
+        """Per chat the client_ids that `send` could not confirm, and that it said it keeps."""
         self._events: dict[int, list[Entry]] = {}
         self._returned: dict[int, list[Entry]] = {}
         self._note = note
@@ -34,6 +37,10 @@ class Ledger:
     def attempt(self, chat: int, client_id: int) -> None:
         """The person writes."""
         self.attempted.setdefault(chat, []).append(client_id)
+
+    def promise(self, chat: int, client_id: int) -> None:
+        """`send` gave up waiting: the message is kept, goes out when it can, and comes then."""
+        self.promised.setdefault(chat, []).append(client_id)
 
     def take_event(self, message: Message) -> None:
         """The program was handed a message."""
@@ -63,7 +70,7 @@ class Ledger:
         """The chat as this device holds it."""
         log = list(self._events.get(chat, ()))
         for entry in self._returned.get(chat, ()):
-            if all(one.seq < two.seq for one, two in zip(log, log[1:], strict=False)):
+            if all(one.seq < two.seq for one, two in pairwise(log)):
                 insort(log, entry, key=attrgetter("seq"))
             else:
                 log.append(entry)  # out of order already: the judge will say so

@@ -44,6 +44,7 @@ class Postgres:
         """Connections break; what was committed stays."""
         self.is_up = False
         self._lives += 1
+        self.tables.crashed()
         self._awake.set()
 
     def start(self) -> None:

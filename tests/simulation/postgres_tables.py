@@ -90,10 +90,17 @@ class Tables:
         for chat, count in zip(distinct, counts, strict=True):
             if chat in base:
                 self.chats[chat].last_seq += count
-        for row in sorted(rows, key=lambda row: (row["chat_id"], row["seq"])):
+        self.insert(sorted(rows, key=lambda row: (row["chat_id"], row["seq"])))
+        return [{"chat_id": chat, "base": seq} for chat, seq in base.items()]
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        """By chat, oldest first."""
+        for row in rows:
             self.chats[row["chat_id"]].log.append(row)
             self.by_name[row["sender_id"], row["client_id"]] = row
-        return [{"chat_id": chat, "base": seq} for chat, seq in base.items()]
+
+    def crashed(self) -> None:
+        """The server broke down: what is committed stays."""
 
     def require_new(self, names: Sequence[tuple[int, int]]) -> None:
         """The unique index. Raises `asyncpg.UniqueViolationError`."""

@@ -5,42 +5,38 @@ The faults themselves are in `planted.py`: they prove that the judge would see a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
-from hodhod._outbox import Outbox
+from redis.asyncio import Redis
+
+from hodhod._outbox import Outbox, Pending
 from hodhod._session import Session
 from hodhod_server.cluster.broker import Broker
 from hodhod_server.cluster.routing import Routing
+from hodhod_server.domain.ids import DeviceId, GatewayId
 from hodhod_server.gateway.hub import Hub
-from hodhod_server.store.group_commit import Committed
 from tests.simulation.postgres_tables import Tables
-
-Announce = Callable[[Sequence[Committed]], None]
 
 
 class Sabotage:
     """A world as it should be."""
 
+    session: type[Session] = Session
+
     def tables(self) -> Tables:
         return Tables()
 
-    def hub(self, hub: Hub) -> Hub:
-        return hub
+    def hub(self, note_ended: Callable[[DeviceId], None]) -> Hub:
+        return Hub(note_ended)
 
-    def routing(self, routing: Routing) -> Routing:
-        return routing
+    def routing(self, redis: Redis, prefix: str, gateway: GatewayId) -> Routing:
+        return Routing(redis, prefix, gateway)
 
     def broker(self, broker: Broker) -> Broker:
         return broker
 
-    def announce(self, announce: Announce) -> Announce:
-        return announce
-
-    def outbox(self, outbox: Outbox) -> Outbox:
-        return outbox
-
-    def session(self, session: Session) -> None:
-        """Whatever is to be done to a new session."""
+    def outbox(self, pending: Iterable[Pending]) -> Outbox:
+        return Outbox(pending)
 
     def saved(self, state: bytes) -> bytes:
         """What really reaches the disk."""

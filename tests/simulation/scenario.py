@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-TALK_S: Final = (5.0, 40.0)  # how long people write and things break
-SENTENCES: Final = (8, 60)
+TALK_S: Final = (2.0, 20.0)  # how long people write and things break
+SENTENCES: Final = (6, 40)
+AROUND_S: Final = (-5.0, -0.5, -0.02, 0.02, 0.5)
 LONG_TEXT: Final = "x" * 4000  # enough of them fill a send queue
 
 
@@ -95,12 +96,12 @@ def draw(dice: random.Random) -> Scenario:
     ]
     return Scenario(
         talk_s=talk_s,
-        gateways=dice.randint(1, 3),
+        gateways=dice.choice([1, 2, 2, 3]),
         users=users,
         devices=devices,
         chats=chats,
-        sentences=_sentences(dice, talk_s, devices, chats),
-        faults=_faults(dice, talk_s),
+        sentences=(sentences := _sentences(dice, talk_s, devices, chats)),
+        faults=_faults(dice, sentences),
         latency_s=dice.choice([0.002, 0.02, 0.15]),
         doubles=dice.choice([0.0, 0.0, 0.2]),
     )
@@ -124,12 +125,15 @@ def _sentences(
     return sorted(sentences, key=lambda one: one.at_s)
 
 
-def _faults(dice: random.Random, talk_s: float) -> list[Fault]:
-    """A few kinds at a time: with all of them at once little ever gets through."""
+def _faults(dice: random.Random, sentences: list[Sentence]) -> list[Fault]:
+    """A few kinds at a time: with all of them at once little ever gets through.
+
+    Most fall into the moments around a message, where there is something to break.
+    """
     kinds = dice.sample(list(Kind), dice.randint(1, 4))
     return [
         Fault(
-            at_s=dice.uniform(0.0, talk_s),
+            at_s=max(0.0, dice.choice(sentences).at_s + dice.choice(AROUND_S) * dice.random()),
             kind=(kind := dice.choice(kinds)),
             target=dice.randrange(60),
             lasts_s=dice.uniform(*LASTS_S[kind]),

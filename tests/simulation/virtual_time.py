@@ -2,8 +2,8 @@
 
 So a day of waiting takes a moment, and a run is a function of its inputs: nothing comes from
 outside, there are no sockets, no threads, no clock. Work handed to an executor is done by the loop
-itself after `executor_s`. Always true: a loop that can never run anything again raises `Deadlock`
-instead of hanging, and so does one that is busy for ever; two runs with the same inputs do the same in the same order.
+itself. Always true: a loop that can never run anything again raises `Deadlock` instead of hanging,
+and so does one that is busy for ever; two runs with the same inputs do the same in the same order.
 """
 
 from __future__ import annotations

@@ -1,0 +1,18 @@
+"""The judge is judged: every planted fault is found, and soon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.simulation import planted
+from tests.simulation.run import run_seed
+from tests.simulation.sabotage import Sabotage
+
+SEEDS: Iterator[int] | range = range(1, 151)
+
+
+@pytest.mark.parametrize("fault", planted.ALL, ids=lambda fault: fault.__name__)
+def test_a_planted_fault_is_found(fault: type[Sabotage]) -> None:
+    assert any(not run_seed(seed, sabotage=fault()).is_good for seed in SEEDS)
