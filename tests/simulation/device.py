@@ -97,7 +97,7 @@ class Device:
         self.disk: Final = Disk(state)
         self.token: Final = f"{user}.{number + 1}"  # ids begin with 1
         self.process: Process | None = None
-        self.is_slow_reader = dice.random() < 0.3
+        self.is_slow_reader = dice.random() < 0.5
         self._dice = dice
         self._sabotage = sabotage
         self._line: Line | None = None
@@ -172,7 +172,7 @@ class Device:
             if isinstance(event, Message):
                 self.ledger.take_event(event)
             if self.is_slow_reader:
-                await asyncio.sleep(self._dice.random())
+                await asyncio.sleep(self._dice.random() * 2)
 
     async def _send(self, line: Line, pending: Pending) -> None:
         self.ledger.attempt(pending.chat, pending.client_id)

@@ -16,10 +16,10 @@ from hodhod_loadtest.invariants import Violation
 from tests.simulation.judge import is_converged, judge
 from tests.simulation.processes import follow
 from tests.simulation.sabotage import Sabotage
-from tests.simulation.scenario import Scenario, draw
+from tests.simulation.scenario import HEALS_ALONE, Fault, Scenario, draw
 from tests.simulation.trace import Trace
 from tests.simulation.virtual_time import VirtualTimeLoop
-from tests.simulation.world import HURRY_S, World
+from tests.simulation.world import World
 
 QUIET_WITHIN_S: Final = 300.0  # heartbeats, patience, back-off and a resync, one after the other
 LOOK_S: Final = 1.0
@@ -87,7 +87,8 @@ async def _talk(scenario: Scenario, world: World) -> None:
     began_s = loop.time()
     healing: list[float] = [began_s + scenario.talk_s]
     for fault in scenario.faults:
-        healing.append(began_s + fault.at_s + fault.lasts_s)
+        if fault.kind not in HEALS_ALONE:
+            healing.append(began_s + fault.at_s + fault.lasts_s)
         loop.call_at(began_s + fault.at_s, _break, world, fault)
     for sentence in scenario.sentences:
         loop.call_at(
@@ -98,11 +99,11 @@ async def _talk(scenario: Scenario, world: World) -> None:
             sentence.client_id,
             sentence.text,
         )
-    await asyncio.sleep(max(healing) - began_s + HURRY_S)
+    await asyncio.sleep(max(healing) - began_s + 0.1)
     world.heal()
 
 
-def _break(world: World, fault: Any) -> None:
+def _break(world: World, fault: Fault) -> None:
     heal: Callable[[], None] = world.break_(fault)
     asyncio.get_running_loop().call_later(fault.lasts_s, heal)
 

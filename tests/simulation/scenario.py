@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 TALK_S: Final = (2.0, 20.0)  # how long people write and things break
-SENTENCES: Final = (6, 40)
+SENTENCES: Final = (4, 30)
 AROUND_S: Final = (-5.0, -0.5, -0.02, 0.02, 0.5)
 LONG_TEXT: Final = "x" * 4000  # enough of them fill a send queue
 
@@ -46,6 +46,9 @@ LASTS_S: Final[dict[Kind, tuple[float, float]]] = {
     Kind.SLOW_LINK: (1.0, 30.0),
     Kind.PARTITION: (0.5, 30.0),
 }
+
+
+HEALS_ALONE: Final = frozenset({Kind.CUT_LINK, Kind.STALL_LINK, Kind.SLOW_LINK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,10 @@ def draw(dice: random.Random) -> Scenario:
     """A scenario. Some have no faults: what breaks there is broken without any."""
     talk_s = dice.uniform(*TALK_S)
     users = dice.randint(2, 4)
-    devices = [*range(1, users + 1), *(dice.randint(1, users) for _ in range(dice.randint(0, 2)))]
+    devices = [
+        *range(1, users + 1),
+        *(dice.randint(1, users) for _ in range(dice.choice([0, 0, 1, 2]))),
+    ]
     chats = [
         sorted(dice.sample(range(1, users + 1), dice.randint(min(2, users), users)))
         for _ in range(dice.randint(1, 3))
