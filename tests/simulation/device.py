@@ -17,7 +17,7 @@ import msgspec
 
 from hodhod._account import Account
 from hodhod._background import Background
-from hodhod._errors import HodhodError, SendUnconfirmed
+from hodhod._errors import HodhodError
 from hodhod._keeper import Keeper
 from hodhod._line import Line
 from hodhod._models import Message
@@ -119,6 +119,7 @@ class Device:
         if self.process is not None:
             self.process.kill()
         self.process = self._line = None
+        self.ledger.end_life(asyncio.get_running_loop().time())
         self.ledger.go_back(self.disk.read().chats)
 
     def stop(self) -> None:
@@ -175,12 +176,9 @@ class Device:
                 await asyncio.sleep(self._dice.random() * 2)
 
     async def _send(self, line: Line, pending: Pending) -> None:
-        self.ledger.attempt(pending.chat, pending.client_id)
-        with contextlib.suppress(HodhodError):
-            try:
-                self.ledger.take_returned(await line.send(pending))
-            except SendUnconfirmed:
-                self.ledger.promise(pending.chat, pending.client_id)
+        self.ledger.attempt(pending.chat, pending.client_id, asyncio.get_running_loop().time())
+        with contextlib.suppress(HodhodError):  # unconfirmed: it is kept, and comes as an event
+            self.ledger.take_returned(await line.send(pending))
 
 
 def _fill(state: State, line: Line) -> None:

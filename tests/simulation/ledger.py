@@ -16,6 +16,7 @@ from hodhod._models import Message
 from hodhod._session import Kept
 from hodhod_loadtest.invariants import Entry
 
+SAVED_WITHIN_S: Final = 1.0
 NoteMessage = Callable[[str, Message], None]
 
 
@@ -29,18 +30,23 @@ class Ledger:
         self.attempted: dict[int, list[int]] = {}
         """Per chat the client_ids, in the order in which the person wrote."""
         self.promised: dict[int, list[int]] = {}
-        """Per chat the client_ids that `send` could not confirm, and that it said it keeps."""
+        """Per chat the client_ids that must come, because the program had the time to save them."""
+        self._fresh: list[tuple[float, int, int]] = []
         self._events: dict[int, list[Entry]] = {}
         self._returned: dict[int, list[Entry]] = {}
         self._note = note
 
-    def attempt(self, chat: int, client_id: int) -> None:
+    def attempt(self, chat: int, client_id: int, now_s: float) -> None:
         """The person writes."""
+        self._fresh.append((now_s, chat, client_id))
         self.attempted.setdefault(chat, []).append(client_id)
 
-    def promise(self, chat: int, client_id: int) -> None:
-        """`send` gave up waiting: the message is kept, goes out when it can, and comes then."""
-        self.promised.setdefault(chat, []).append(client_id)
+    def end_life(self, now_s: float) -> None:
+        """The program ends: what it was given before the last moments must come one day."""
+        for written_s, chat, client_id in self._fresh:
+            if written_s <= now_s - SAVED_WITHIN_S:
+                self.promised.setdefault(chat, []).append(client_id)
+        self._fresh.clear()
 
     def take_event(self, message: Message) -> None:
         """The program was handed a message."""

@@ -73,6 +73,8 @@ async def _live(outcome: Outcome, sabotage: Sabotage, trace: Trace) -> None:
             outcome.quiet_after_s = asyncio.get_running_loop().time() - healed_s
             break
     await asyncio.sleep(AFTERMATH_S)
+    for ledger in world.seen.ledgers.values():
+        ledger.end_life(asyncio.get_running_loop().time())
     outcome.violations = judge(world.seen)
     outcome.messages = sum(table.last_seq for table in world.seen.tables.chats.values())
     world.end()

@@ -137,9 +137,12 @@ def _faults(dice: random.Random, sentences: list[Sentence]) -> list[Fault]:
     Most fall into the moments around a message, where there is something to break.
     """
     kinds = dice.sample(list(Kind), dice.randint(1, 4))
+    moments = dice.choice(
+        [sentences, sentences[-3:]]
+    )  # after the last ones nothing tells of a loss
     return [
         Fault(
-            at_s=max(0.0, dice.choice(sentences).at_s + dice.choice(AROUND_S) * dice.random()),
+            at_s=max(0.0, dice.choice(moments).at_s + dice.choice(AROUND_S) * dice.random()),
             kind=(kind := dice.choice(kinds)),
             target=dice.randrange(60),
             lasts_s=dice.uniform(*LASTS_S[kind]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.simulation import planted
 from tests.simulation.run import run_seed
 from tests.simulation.sabotage import Sabotage
 
-SEEDS: Iterator[int] | range = range(1, 151)
+SEEDS: Final = range(1, 201)
 
 
 @pytest.mark.parametrize("fault", planted.ALL, ids=lambda fault: fault.__name__)
