@@ -23,6 +23,7 @@ from tests.simulation.world import World
 
 QUIET_WITHIN_S: Final = 300.0  # heartbeats, patience, back-off and a resync, one after the other
 LOOK_S: Final = 1.0
+ENDED_WITHIN_S: Final = 5.0  # closing words take up to two seconds
 AFTERMATH_S: Final = 2.0  # what comes too much may come late
 
 
@@ -78,8 +79,9 @@ async def _live(outcome: Outcome, sabotage: Sabotage, trace: Trace) -> None:
     outcome.violations = judge(world.seen)
     outcome.messages = sum(table.last_seq for table in world.seen.tables.chats.values())
     world.end()
-    await asyncio.sleep(1.0)
-    outcome.defects += world.defects
+    await asyncio.sleep(ENDED_WITHIN_S)
+    left = sorted(str(task.get_coro()) for task in asyncio.all_tasks() - {asyncio.current_task()})
+    outcome.defects += [*world.defects, *(f"outlived its process: {task}" for task in left)]
     outcome.digest, outcome.lines = trace.digest, trace.lines
 
 
