@@ -9,8 +9,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from typing import Final
 
+from tests.simulation import planted
 from tests.simulation.run import Outcome, run_seed
+from tests.simulation.sabotage import Sabotage
+
+FAULTS: Final = {fault.__name__: fault for fault in planted.ALL}
 
 
 def main() -> int:
@@ -19,11 +24,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--trace", action="store_true")
+    parser.add_argument("--plant", choices=sorted(FAULTS), help="a fault of planted.py")
     options = parser.parse_args()
     began_s = time.monotonic()
+    sabotage = FAULTS.get(options.plant, Sabotage)
     failed = messages = 0
     for seed in range(options.seed, options.seed + options.seeds):
-        outcome = run_seed(seed, keeps_lines=options.trace)
+        outcome = run_seed(seed, sabotage=sabotage(), keeps_lines=options.trace)
         messages += outcome.messages
         failed += not outcome.is_good
         if options.trace:

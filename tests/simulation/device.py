@@ -22,7 +22,7 @@ from hodhod._keeper import Keeper
 from hodhod._line import Line
 from hodhod._models import Message
 from hodhod._outbox import Pending
-from hodhod._session import Kept
+from hodhod._session import BUFFER_EVENTS_MAX, Kept
 from hodhod._state import State
 from hodhod._transport import Connection
 from hodhod_wire.events import Text
@@ -99,6 +99,7 @@ class Device:
         self.process: Process | None = None
         self.is_slow_reader = dice.random() < 0.5
         self._dice = dice
+        self._buffer_events_max = dice.choice([8, BUFFER_EVENTS_MAX])
         self._sabotage = sabotage
         self._line: Line | None = None
         self._stopping: asyncio.Event | None = None
@@ -129,7 +130,8 @@ class Device:
 
     def write(self, chat: int, client_id: int, text: str) -> None:
         """The person writes a message; the program waits for it as long as it lasts."""
-        if self.process is not None and self._line is not None:
+        is_closing = self._stopping is None or self._stopping.is_set()
+        if self.process is not None and self._line is not None and not is_closing:
             pending = Pending(client_id=client_id, chat=chat, body=Text(text))
             self.process.start(self._send(self._line, pending))
 
@@ -151,6 +153,7 @@ class Device:
                 kept=state.chats,
                 knows_all=state.knows_all,
                 dice=self._dice,
+                buffer_events_max=self._buffer_events_max,
             )
             line = Line(
                 session, SignedIn(self.token), keeper, dial, deadline_s=20.0, dice=self._dice

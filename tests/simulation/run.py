@@ -21,7 +21,7 @@ from tests.simulation.trace import Trace
 from tests.simulation.virtual_time import VirtualTimeLoop
 from tests.simulation.world import World
 
-QUIET_WITHIN_S: Final = 300.0  # heartbeats, patience, back-off and a resync, one after the other
+QUIET_WITHIN_S: Final = 180.0  # heartbeats, patience, back-off and a resync, one after the other
 LOOK_S: Final = 1.0
 ENDED_WITHIN_S: Final = 5.0  # closing words take up to two seconds
 AFTERMATH_S: Final = 2.0  # what comes too much may come late

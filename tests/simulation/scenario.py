@@ -9,6 +9,7 @@ from typing import Final
 
 TALK_S: Final = (2.0, 20.0)  # how long people write and things break
 SENTENCES: Final = (4, 30)
+MANY_SENTENCES: Final = (60, 150)  # more than a page of a sync holds
 AROUND_S: Final = (-5.0, -0.5, -0.02, 0.02, 0.5)
 LONG_TEXT: Final = "x" * 4000  # enough of them fill a send queue
 
@@ -119,7 +120,7 @@ def _sentences(
     """People write in bursts; one in four runs has long texts."""
     sentences: list[Sentence] = []
     text = LONG_TEXT if dice.random() < 0.25 else "hi"
-    wanted = dice.randint(*SENTENCES)
+    wanted = dice.randint(*(MANY_SENTENCES if dice.random() < 0.05 else SENTENCES))
     while len(sentences) < wanted:
         chat = dice.randrange(len(chats))
         device = dice.choice([i for i, user in enumerate(devices) if user in chats[chat]])
