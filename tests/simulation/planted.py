@@ -193,6 +193,18 @@ class SendsTheNewestFirst(Sabotage):
         return _Hasty(pending)
 
 
+class _Restless(Outbox):
+    def next_due_s(self) -> float | None:
+        return min(self._not_before_s.values(), default=None)
+
+
+class LooksAgainAndAgain(Sabotage):
+    """A message that is held up by another is asked for all the time. The SDK did this once."""
+
+    def outbox(self, pending: Iterable[Pending]) -> Outbox:
+        return _Restless(pending)
+
+
 class ForgetsTheOutbox(Sabotage):
     """What was not sent is not in the session file."""
 
@@ -253,6 +265,7 @@ ALL: Final[tuple[type[Sabotage], ...]] = (
     ForgetsARoute,
     HidesThatTheBusFailed,
     SendsTheNewestFirst,
+    LooksAgainAndAgain,
     ForgetsTheOutbox,
     SavesWhatWasNotHandedOver,
     IgnoresAResync,

@@ -18,7 +18,7 @@ from tests.simulation.processes import follow
 from tests.simulation.sabotage import Sabotage
 from tests.simulation.scenario import HEALS_ALONE, Fault, Scenario, draw
 from tests.simulation.trace import Trace
-from tests.simulation.virtual_time import VirtualTimeLoop
+from tests.simulation.virtual_time import Deadlock, VirtualTimeLoop
 from tests.simulation.world import World
 
 QUIET_WITHIN_S: Final = 180.0  # heartbeats, patience, back-off and a resync, one after the other
@@ -47,7 +47,7 @@ class Outcome:
 
 def run_seed(seed: int, *, sabotage: Sabotage | None = None, keeps_lines: bool = False) -> Outcome:
     """Live through it."""
-    outcome = Outcome(seed)
+    outcome, trace = Outcome(seed), Trace(keeps_lines=keeps_lines)
     with (
         _complaints(outcome.defects),
         asyncio.Runner(loop_factory=VirtualTimeLoop) as runner,
@@ -56,7 +56,11 @@ def run_seed(seed: int, *, sabotage: Sabotage | None = None, keeps_lines: bool =
         assert isinstance(loop, VirtualTimeLoop)
         follow(loop)
         loop.set_exception_handler(lambda _, context: outcome.defects.append(_told(context)))
-        runner.run(_live(outcome, sabotage or Sabotage(), Trace(keeps_lines=keeps_lines)))
+        try:
+            runner.run(_live(outcome, sabotage or Sabotage(), trace))
+        except Deadlock as error:
+            outcome.defects.append(str(error))
+    outcome.digest, outcome.lines = trace.digest, trace.lines
     return outcome
 
 
@@ -82,7 +86,6 @@ async def _live(outcome: Outcome, sabotage: Sabotage, trace: Trace) -> None:
     await asyncio.sleep(ENDED_WITHIN_S)
     left = sorted(str(task.get_coro()) for task in asyncio.all_tasks() - {asyncio.current_task()})
     outcome.defects += [*world.defects, *(f"outlived its process: {task}" for task in left)]
-    outcome.digest, outcome.lines = trace.digest, trace.lines
 
 
 async def _talk(scenario: Scenario, world: World) -> None:

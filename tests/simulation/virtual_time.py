@@ -94,6 +94,7 @@ class _Jump:
             raise Deadlock("nothing can run and no timer is set")
         self._rounds = 0 if timeout_s else self._rounds + 1
         if self._rounds > ROUNDS_MAX:
+            self._rounds = 0  # whoever clears up needs some
             raise Deadlock("something runs for ever and time stands still")
         self._loop.now_s += timeout_s + ROUND_S
         return []
