@@ -36,7 +36,9 @@ class _Direction:
         self._arrived: deque[bytes] = deque()
         self._last_at_s = 0.0
         self._waiter: asyncio.Future[None] | None = None
-        self._held: list[Callable[[], None]] | None = None
+        self._steps: deque[Callable[[], None]] = deque()
+        self._is_paused = False
+        self._held = 0  # arrivals that wait for the pause to end
         self._on_the_way_bytes = 0
         self._drained: list[asyncio.Future[None]] = []
         self.end_code: int | None = None
@@ -70,13 +72,14 @@ class _Direction:
 
     def pause(self) -> None:
         """Nothing gets through for now."""
-        self._held = [] if self._held is None else self._held
+        self._is_paused = True
 
     def resume(self) -> None:
         """What was held back arrives."""
-        held, self._held = self._held or [], None
-        for step in held:
-            self._travel(step)
+        self._is_paused = False
+        held, self._held = self._held, 0
+        for _ in range(held):
+            self._loop.call_at(self._arrival_s(), self._reach)
 
     async def receive(self) -> bytes | None:
         """The next message; `None` after the last."""
@@ -101,15 +104,20 @@ class _Direction:
             await self._drained[-1]
 
     def _travel(self, step: Callable[[], None]) -> None:
+        self._steps.append(step)
+        self._loop.call_at(self._arrival_s(), self._reach)
+
+    def _arrival_s(self) -> float:
         travel_s = self._latency_s * (1.0 + self._dice.random())
         self._last_at_s = max(self._last_at_s + APART_S, self._loop.time() + travel_s)
-        self._loop.call_at(self._last_at_s, self._reach, step)
+        return self._last_at_s
 
-    def _reach(self, step: Callable[[], None]) -> None:
-        if self._held is not None:
-            self._held.append(step)
+    def _reach(self) -> None:
+        """Whatever the moment was meant for, the oldest comes first."""
+        if self._is_paused:
+            self._held += 1
         else:
-            step()
+            self._steps.popleft()()
 
     def _arrive(self, message: bytes) -> None:
         if not self.is_cut:

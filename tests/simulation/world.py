@@ -177,6 +177,7 @@ class World:
         for place in range(len(self._gateways)):
             self._start_gateway(place)
         for device in self._devices:
+            device.is_slow_reader = False
             self._start_device(device)
 
     # --- making ----------------------------------------------------------------------------------
