@@ -108,7 +108,10 @@ async def gateway(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         broker.on_return(routes.rewrite)
         delivery = Delivery(routing, broker, hub)
         rosters = Rosters(database)
-        writer = GroupCommit(log_only, settings.group_commit, clock, Announcer(delivery).announce)
+        announcer = Announcer(delivery)
+        writer = GroupCommit(
+            log_only, settings.group_commit, clock, announcer.announce, announcer.doubt
+        )
         inside = Inside(
             accounts=Accounts(database, keys),
             sessions=sessions,

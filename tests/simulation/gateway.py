@@ -121,7 +121,8 @@ class Gateway:
         broker.on_return(routes.rewrite)
         delivery = Delivery(routing, sabotage.broker(broker), hub)
         rosters = Rosters(database)
-        writer = GroupCommit(log_only, GROUP_COMMIT, clock, Announcer(delivery).announce)
+        announcer = Announcer(delivery)
+        writer = GroupCommit(log_only, GROUP_COMMIT, clock, announcer.announce, announcer.doubt)
         inside = Inside(
             accounts=Accounts(database, KEYS),
             sessions=sessions,

@@ -52,6 +52,10 @@ class Delivery:
         self._here_filled.set()
         self._filled.set()
 
+    def suspect(self, users: Iterable[UserId]) -> None:
+        """These people may have missed something, and are told to sync. Never waits."""
+        self._owe(users)
+
     async def run_here(self) -> None:
         """Serve the people connected here, until cancelled.
 

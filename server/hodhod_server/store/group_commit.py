@@ -53,7 +53,11 @@ class _Ticket:
 
 
 class GroupCommit:
-    """The writer of one process. `on_committed` gets each batch right after its COMMIT."""
+    """The writer of one process. `on_committed` gets each batch right after its COMMIT.
+
+    `on_doubt` gets the drafts of a statement that failed on the way: they may be durable, and
+    nobody else would ever tell the others.
+    """
 
     def __init__(
         self,
@@ -61,11 +65,13 @@ class GroupCommit:
         settings: GroupCommitSettings,
         clock: Clock,
         on_committed: Callable[[Sequence[Committed]], None],
+        on_doubt: Callable[[Sequence[Draft]], None] = lambda drafts: None,
     ) -> None:
         self._database = database
         self._settings = settings
         self._clock = clock
         self._on_committed = on_committed
+        self._on_doubt = on_doubt
         self._queue: deque[_Ticket] = deque()
         self._filled = asyncio.Event()
 
@@ -126,6 +132,9 @@ class GroupCommit:
                 except asyncpg.UniqueViolationError:
                     known |= await self._find_written(connection, drafts)
                     continue
+                except StoreError:
+                    self._on_doubt(fresh)
+                    raise
                 return _results(drafts, known, dict(zip(map(_key, fresh), written, strict=True)))
         return [Overloaded(retry_after_s=RETRY_AFTER_S) for _ in drafts]
 
