@@ -14,6 +14,7 @@ from hodhod_server.domain.secret import Secret
 from hodhod_server.settings import (
     DatabaseSettings,
     ListenSettings,
+    LoadSettings,
     MediaSettings,
     RedisSettings,
     SecuritySettings,
@@ -22,6 +23,9 @@ from hodhod_server.settings import (
 from hodhod_server.store.database import Database, open_database
 from tests.clock import FakeClock
 from tests.engine_pool import EnginePool, open_engine_pool
+
+CALM = LoadSettings(busy_ms=60_000, strained_ms=60_000, saturated_ms=60_000)
+"""However slow the machine is, nothing is shed: tests that want a level say so."""
 
 for _name in [name for name in os.environ if name.startswith("HODHOD")]:
     del os.environ[_name]
@@ -65,6 +69,7 @@ def settings(
         listen=ListenSettings(port=0),
         security=SecuritySettings(master_key=Secret(secrets.token_bytes(32))),
         media=MediaSettings(directory=tmp_path / "media"),
+        load=CALM,
     )
 
 

@@ -76,9 +76,9 @@ class RawClient:
                 return frame
             self.pushes.append(frame)
 
-    async def receive(self) -> Map:
+    async def receive(self, within_s: float = DEADLINE_S) -> Map:
         """The next frame, whatever it is. Raises `ConnectionError` when the socket is closed."""
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(within_s):
             message = await self.socket.receive()
         match message.type:
             case aiohttp.WSMsgType.BINARY:

@@ -88,6 +88,16 @@ class ChatLog:
         self._events[seq] = None
         return before, self._settle()
 
+    def skip_to(self, seq: int) -> int:
+        """What is missing up to `seq` is hidden from us. Returns how many events became ready."""
+        self.exists(seq)
+        if self.position == self.received and not any(one <= seq for one in self._events):
+            self.position = self.received = seq
+        else:
+            for missing in range(self.received + 1, seq + 1):
+                self._events.setdefault(missing, None)
+        return self._settle()
+
     def hand_over(self) -> Message:
         """The next ready event, in order; there must be one."""
         assert self.position is not None

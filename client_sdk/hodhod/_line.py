@@ -40,6 +40,8 @@ log: Final = logging.getLogger("hodhod")
 R = TypeVar("R", bound=Reply)
 STEADY_S: Final = 5.0  # a connection that lasted so long was a good one
 BROKEN_LINK: Final = (None, 1006)  # nobody's decision: on a bad link waiting longer helps nobody
+# Ends that everybody on the same server may see in the same moment.
+SHARED_FATE: Final = (*BROKEN_LINK, 1001, 1012, CloseCode.GOING_AWAY, CloseCode.OVERLOADED)
 GOODBYE_S: Final = 1.0
 
 
@@ -182,8 +184,10 @@ class Line:
         backoff = Backoff(self._dice)
         while True:
             wait_s: float | None = None
+            within_s = 0.0
             try:
-                wait_s = await self._connect_once(backoff)
+                ended = await self._connect_once(backoff)
+                wait_s, within_s = ended.retry_after_s, ended.within_s
             except (SignedOut, TurnedAway, StateUnusable) as error:
                 self.fail(error)
                 return
@@ -191,7 +195,7 @@ class Line:
                 wait_s = error.retry_after_s
             except HodhodError:
                 pass  # no network, or somebody else's network: try again
-            await asyncio.sleep(backoff.next_delay_s(wait_s))
+            await asyncio.sleep(backoff.next_delay_s(wait_s, within_s))
 
     def fail(self, error: Exception) -> None:
         """The line is over; whoever waits or comes later is told why."""
@@ -210,8 +214,8 @@ class Line:
                 async with asyncio.timeout(GOODBYE_S):
                     await self._duties.report(self._conversation)
 
-    async def _connect_once(self, backoff: Backoff) -> float | None:
-        """One connection from dial to end. Returns how long the server asks to stay away."""
+    async def _connect_once(self, backoff: Backoff) -> Ended:
+        """One connection from dial to end. Returns how it ended."""
         token = await self._account.access_token()
         try:
             ended = await self._converse(token, backoff)
@@ -226,7 +230,7 @@ class Line:
                 raise SignedOut("this device was signed out")
             case AfterClose.STOP:
                 raise TurnedAway(ended.code or 0)
-        return ended.retry_after_s
+        return ended
 
     async def _converse(self, token: str, backoff: Backoff) -> Ended:
         connection = await self._dial(token)
@@ -247,7 +251,8 @@ class Line:
         lasted_s = asyncio.get_running_loop().time() - started_s
         if lasted_s >= STEADY_S or ended.code in BROKEN_LINK:
             backoff.reset()
-        return ended
+        within_s = connection.reconnect_within_s if ended.code in SHARED_FATE else 0.0
+        return Ended(ended.code, ended.retry_after_s, within_s)
 
     def _take_push(self, push: Push) -> None:
         self.session.take_push(push, asyncio.get_running_loop().time())

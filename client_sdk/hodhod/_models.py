@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hodhod._errors import Refused
 from hodhod_wire import events, frames
-from hodhod_wire.events import Body, File, Text
+from hodhod_wire.events import Content, File, Text
 
 
 class User(Struct, frozen=True):
@@ -37,9 +37,9 @@ class Chat(Struct, frozen=True, kw_only=True):
 
     id: int
     kind: str
-    """`private`; later kinds may follow."""
+    """`private`, `group` or `channel`; later kinds may follow."""
     title: str
-    """What to call it: the names of the others."""
+    """What to call it: its title, or the names of the others in a private chat."""
     last_seq: int
     """The newest message's `seq`; 0 while there is none."""
     members: tuple[Member, ...]
@@ -52,17 +52,24 @@ class Message(Struct, frozen=True, kw_only=True):
     seq: int
     """Its place in the chat: 1, 2, 3 … without gaps."""
     sender: int
-    """Who wrote it: a user's id."""
+    """Who wrote it: a user's id; 0 where a channel speaks in its own name."""
     client_id: int
     """The sender's own name for it, the same however often it was sent again."""
     at: int
     """When the server stored it, in milliseconds since the epoch."""
-    body: Body
+    body: Content
+    """What was written, or a notice of the server: `Joined`, `Changed` …"""
 
     @property
     def text(self) -> str:
-        """The text, or the caption of a file; may be empty."""
-        return self.body.text if isinstance(self.body, Text) else self.body.caption
+        """The text, or the caption of a file; may be empty, and is for a notice."""
+        match self.body:
+            case Text(text):
+                return text
+            case File():
+                return self.body.caption
+            case _:
+                return ""
 
     @property
     def file(self) -> File | None:
@@ -143,7 +150,7 @@ def chat_from(chat: frames.Chat, me: int, members: tuple[Member, ...], last_seq:
     return Chat(
         id=chat.chat,
         kind=chat.kind,
-        title=", ".join(others or [member.name for member in members]),
+        title=chat.title or ", ".join(others or [member.name for member in members]),
         last_seq=last_seq,
         members=members,
     )

@@ -27,6 +27,8 @@ from hodhod_wire.events import EventHeader, Message
 from hodhod_wire.frames import (
     Chat,
     ChatDelta,
+    ChatGone,
+    ChatPush,
     EventPush,
     History,
     Page,
@@ -42,7 +44,7 @@ from hodhod_wire.limits import PAGE_EVENTS_MAX
 BUFFER_EVENTS_MAX: Final = 1000  # five pages: enough to keep a fast reader busy
 WITHHELD_MAX: Final = 10_000  # own messages of a chat remembered while the others' are not read
 
-Push = EventPush | PositionPush | TypingPush | Resync
+Push = EventPush | PositionPush | TypingPush | ChatPush | ChatGone | Resync
 
 
 class Kept(Struct, frozen=True):
@@ -124,6 +126,11 @@ class Session:
                     self._queue.add_position(news)
             case TypingPush():
                 self._queue.add_typing(models.TypingSeen(chat=push.chat, user=push.user))
+            case ChatPush():
+                self.take_chat(push.chat, now_s)
+            case ChatGone():
+                if push.chat in self._logs:
+                    self._buffered -= self._logs[push.chat].forget_gap()
             case Resync():
                 self._catch_up.resync(push.within_ms, now_s)
 
@@ -190,6 +197,7 @@ class Session:
             log.start(0)
             self._catch_up.is_known(chat.chat)
         log.exists(chat.last_seq)
+        self._skip_hidden(log, chat)
         self._see(chat)
         self._catch_up.note_gap(chat.chat, now_s)
 
@@ -275,7 +283,7 @@ class Session:
 
     def _is_returned(self, event: Message) -> bool:
         """A `send` of ours still waits for this message, and returns it."""
-        if event.sender != self.user or self.outbox.find(event.client_id) is None:
+        if event.sender not in (self.user, 0) or self.outbox.find(event.client_id) is None:
             return False
         return self.outbox.acknowledge(models.message_from(event))
 
@@ -302,6 +310,7 @@ class Session:
         log = self._log(chat.chat)
         if not log.has_begun:
             log.start(self._baseline(chat, events))
+        self._skip_hidden(log, chat)
         for event in events:
             self._take(log, event)
         log.exists(chat.last_seq)
@@ -314,6 +323,12 @@ class Session:
         if self.knows_all and chat.kind == "private":
             return 0
         return min((event.seq - 1 for event in events), default=chat.last_seq)
+
+    def _skip_hidden(self, log: ChatLog, chat: Chat) -> None:
+        """Who comes (again) into a group may not see what was there before."""
+        hidden = 0 if chat.me is None else chat.me.first_seq - 1
+        if log.has_begun and hidden > log.received:
+            self._queue.add_messages(chat.chat, log.skip_to(hidden))
 
     def _drop_stranger(self, chat: int) -> None:
         """Forget a chat that the server did not confirm as ours."""

@@ -27,16 +27,27 @@ NOT_HERE: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 
 class Ended(Exception):
-    """The connection is over. `code` is `None` where it broke without a word."""
+    """The connection is over. `code` is `None` where it broke without a word.
 
-    def __init__(self, code: int | None, retry_after_s: float | None = None) -> None:
+    The server may have said how long to stay away, or over how long to spread the return.
+    """
+
+    def __init__(
+        self, code: int | None, retry_after_s: float | None = None, within_s: float = 0.0
+    ) -> None:
         super().__init__(f"connection ended with {code}")
         self.code = code
         self.retry_after_s = retry_after_s
+        self.within_s = within_s
 
 
 class Connection(Protocol):
     """What the line needs of a connection."""
+
+    @property
+    def reconnect_within_s(self) -> float:
+        """What the welcome said: over how long to spread the return, should the server vanish."""
+        ...
 
     async def send(self, frame: Request) -> None:
         """Raises `Ended`."""
@@ -59,6 +70,7 @@ class WebSocket:
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
+        self.reconnect_within_s = 0.0
 
     async def send(self, frame: Request) -> None:
         try:
@@ -125,14 +137,21 @@ class Dialer:
         return WebSocket(socket)
 
 
-async def greet(connection: Connection, agent: str) -> None:
+class NewConnection(Connection, Protocol):
+    """A connection that has not said hello."""
+
+    reconnect_within_s: float
+
+
+async def greet(connection: NewConnection, agent: str) -> None:
     """Say hello and hear the welcome. Raises `Ended`, `ServerNotUnderstood`."""
     answered = False
     try:
         await connection.send(Hello(ref=1, agent=agent))
         match await connection.receive():
-            case Welcome():
+            case Welcome() as welcome:
                 answered = True
+                connection.reconnect_within_s = welcome.reconnect_within_ms / 1000
             case Error(code=code) as error:
                 is_token = code == ErrorCode.UNAUTHENTICATED
                 raise Ended(CloseCode.TOKEN_REJECTED if is_token else None, error.retry_after)

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, cast
 
 import msgspec
 
-from hodhod_wire.events import Body, Event, EventHeader
+from hodhod_wire.events import Content, Event, EventHeader
 from hodhod_wire.frames import ClientFrame, EventPush, Frame, Page, ServerFrame, Synced
 from hodhod_wire.limits import Ref
 from hodhod_wire.version import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
@@ -55,7 +55,7 @@ class Codec:
         self._server = format.Decoder(ServerFrame)
         self._event = format.Decoder(Event)
         self._header = format.Decoder(EventHeader)
-        self._body = format.Decoder(Body)
+        self._body = format.Decoder(Content)
         self._ref = format.Decoder(_RefOnly)
 
     def encode(self, value: msgspec.Struct) -> bytes:
@@ -91,9 +91,9 @@ class Codec:
         except InvalidFrame:
             return cast(EventHeader, _decode(self._header, data))
 
-    def decode_body(self, data: bytes | msgspec.Raw) -> Body:
-        """A message's body. Raises `InvalidFrame`."""
-        return cast(Body, _decode(self._body, data))
+    def decode_body(self, data: bytes | msgspec.Raw) -> Content:
+        """A message's body, or a notice of the server. Raises `InvalidFrame`."""
+        return cast(Content, _decode(self._body, data))
 
 
 def _decode(decoder: _Decoder, data: bytes | msgspec.Raw) -> Any:

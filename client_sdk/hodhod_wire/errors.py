@@ -46,6 +46,14 @@ class ErrorCode(StrEnum):
     MESSAGE_NOT_FOUND = "message_not_found"
     CLIENT_ID_REUSED = "client_id_reused"
 
+    TITLE_INVALID = "title_invalid"
+    MEMBER_NOT_FOUND = "member_not_found"
+    INVITE_NOT_FOUND = "invite_not_found"
+    BANNED = "banned"
+    MUTED = "muted"
+    SLOW_MODE = "slow_mode"
+    LIMIT_REACHED = "limit_reached"
+
     MEDIA_NOT_FOUND = "media_not_found"
     UPLOAD_NOT_FOUND = "upload_not_found"
     UPLOAD_EXPIRED = "upload_expired"
@@ -142,6 +150,27 @@ ERROR_TEXTS: Final[dict[ErrorCode, ErrorText]] = {
     ErrorCode.CLIENT_ID_REUSED: ErrorText(
         "This client_id was used for another chat.",
         "این client_id پیش‌تر در گفت‌وگوی دیگری به کار رفته است.",
+    ),
+    ErrorCode.TITLE_INVALID: ErrorText("This title cannot be used.", "این عنوان پذیرفته نیست."),
+    ErrorCode.MEMBER_NOT_FOUND: ErrorText(
+        "This person is not in the chat.", "این شخص در گفت‌وگو نیست."
+    ),
+    ErrorCode.INVITE_NOT_FOUND: ErrorText(
+        "This invitation does not exist or is over.", "این دعوت وجود ندارد یا پایان یافته است."
+    ),
+    ErrorCode.BANNED: ErrorText(
+        "This person may not come into the chat.", "ورود این شخص به گفت‌وگو ممکن نیست."
+    ),
+    ErrorCode.MUTED: ErrorText(
+        "You may not write here for now.", "فعلاً اجازهٔ نوشتن در اینجا را ندارید."
+    ),
+    ErrorCode.SLOW_MODE: ErrorText(
+        "This chat is in slow mode. Please wait before you write again.",
+        "این گفت‌وگو در حالت آهسته است. پیش از نوشتن دوباره صبر کنید.",
+        may_retry=True,
+    ),
+    ErrorCode.LIMIT_REACHED: ErrorText(
+        "There are as many of these as there may be.", "به بیشترین تعداد مجاز رسیده است."
     ),
     ErrorCode.MEDIA_NOT_FOUND: ErrorText("There is no such file.", "چنین پرونده‌ای نیست."),
     ErrorCode.UPLOAD_NOT_FOUND: ErrorText("There is no such upload.", "چنین بارگذاری‌ای نیست."),

@@ -2,6 +2,7 @@
 
 A body is validated once, where it enters, and travels encoded from there on: `OpaqueMessage` has
 the members of `Message` with the body as bytes, and is what the server's delivery path handles.
+Notices are bodies that only the server writes: what happened to a group.
 A reader that meets an event or a body it does not know keeps its position (`EventHeader`).
 """
 
@@ -11,7 +12,19 @@ from typing import Annotated
 
 from msgspec import Meta, Raw, Struct
 
-from hodhod_wire.limits import FILE_NAME_CHARS_MAX, TEXT_CHARS_MAX, Id, PublicId, Seq, TimeMs
+from hodhod_wire.limits import (
+    ABOUT_CHARS_MAX,
+    FILE_NAME_CHARS_MAX,
+    NOTICE_USERS_MAX,
+    TEXT_CHARS_MAX,
+    TITLE_CHARS_MAX,
+    DurationS,
+    Id,
+    PublicId,
+    Sender,
+    Seq,
+    TimeMs,
+)
 
 
 class Text(Struct, frozen=True, tag_field="t", tag="text"):
@@ -39,6 +52,47 @@ class File(Struct, frozen=True, tag_field="t", tag="file", omit_defaults=True):
 Body = Text | File
 
 
+class Created(Struct, frozen=True, tag_field="t", tag="created", omit_defaults=True):
+    """The group or channel begins, with these members beside its owner."""
+
+    title: Annotated[str, Meta(max_length=TITLE_CHARS_MAX)]
+    users: Annotated[list[Id], Meta(max_length=NOTICE_USERS_MAX)] = []
+
+
+class Joined(Struct, frozen=True, tag_field="t", tag="joined"):
+    """These people are members now: the sender came in, or the sender let them in."""
+
+    users: Annotated[list[Id], Meta(min_length=1, max_length=NOTICE_USERS_MAX)]
+
+
+class Left(Struct, frozen=True, tag_field="t", tag="left"):
+    """A member left."""
+
+    user: Id
+
+
+class Removed(Struct, frozen=True, tag_field="t", tag="removed"):
+    """The sender removed a member."""
+
+    user: Id
+
+
+class Changed(Struct, frozen=True, tag_field="t", tag="changed", omit_defaults=True, kw_only=True):
+    """What is given here has changed for everybody in the chat; the members are the chat's."""
+
+    title: Annotated[str, Meta(max_length=TITLE_CHARS_MAX)] | None = None
+    about: Annotated[str, Meta(max_length=ABOUT_CHARS_MAX)] | None = None
+    default_permissions: list[str] | None = None
+    slow_mode_s: DurationS | None = None
+    history: str | None = None
+    signs_posts: bool | None = None
+    broadcast: bool | None = None
+
+
+Notice = Created | Joined | Left | Removed | Changed
+Content = Text | File | Created | Joined | Left | Removed | Changed
+
+
 class EventHeader(Struct, frozen=True):
     """What every event has, whatever its tag."""
 
@@ -47,14 +101,17 @@ class EventHeader(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True, kw_only=True, tag_field="t", tag="message"):
-    """Somebody wrote. `client_id` is the sender's own name for it, unique among the sender's."""
+    """Somebody wrote. `client_id` is the sender's own name for it, unique among the sender's.
+
+    `sender` is 0 where the chat itself speaks: a channel that does not sign its posts.
+    """
 
     chat: Id
     seq: Seq
-    sender: Id
+    sender: Sender
     client_id: Id
     at: TimeMs
-    body: Body
+    body: Content
 
 
 class OpaqueMessage(Struct, frozen=True, kw_only=True, tag_field="t", tag="message"):
@@ -62,7 +119,7 @@ class OpaqueMessage(Struct, frozen=True, kw_only=True, tag_field="t", tag="messa
 
     chat: Id
     seq: Seq
-    sender: Id
+    sender: Sender
     client_id: Id
     at: TimeMs
     body: Raw

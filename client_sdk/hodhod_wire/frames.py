@@ -19,7 +19,9 @@ from hodhod_wire.limits import (
     PHONE_CHARS_MAX,
     POSITIONS_MAX,
     TOKEN_CHARS_MAX,
+    Count,
     DurationMs,
+    DurationS,
     Id,
     Ref,
     Seq,
@@ -160,13 +162,38 @@ class Member(Frame, frozen=True, kw_only=True, tag=False):
     read: Seq = 0
 
 
+class OwnMembership(Frame, frozen=True, kw_only=True, tag=False):
+    """What the caller is in a group or channel, and may do there."""
+
+    role: str
+    permissions: list[str] = field(default_factory=list)
+    own_permissions: list[str] | None = None
+    muted_until: TimeMs | None = None
+    first_seq: Seq = 1
+    delivered: Seq = 0
+    read: Seq = 0
+
+
 class Chat(Frame, frozen=True, kw_only=True, tag=False):
-    """A chat as its member sees it. `last_seq` is the newest event's; 0 while there is none."""
+    """A chat as its member sees it. `last_seq` is the newest event's; 0 while there is none.
+
+    Private chats list their members; groups and channels count them, and have all that follows:
+    what is the same for everybody, and in `me` what is the caller's own.
+    """
 
     chat: Id
     kind: str
     last_seq: Seq = 0
     members: list[Member] = field(default_factory=list)
+    title: str = ""
+    about: str = ""
+    member_count: Count = 0
+    default_permissions: list[str] = field(default_factory=list)
+    slow_mode_s: DurationS = 0
+    history: str = "all"
+    signs_posts: bool = True
+    broadcast: bool = False
+    me: OwnMembership | None = None
 
 
 class ChatDelta(Frame, frozen=True, kw_only=True, tag=False):
@@ -200,6 +227,7 @@ class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
     device: Id
     at: TimeMs
     heartbeat_s: Annotated[int, Meta(ge=1, le=ID_MAX)] = 30
+    reconnect_within_ms: DurationMs = 0
 
 
 class Ok(Reply, frozen=True, kw_only=True, tag="ok"):
@@ -276,6 +304,18 @@ class TypingPush(Frame, frozen=True, kw_only=True, tag="typing"):
     user: Id
 
 
+class ChatPush(Frame, frozen=True, kw_only=True, tag="chat_state"):
+    """What the caller may do in a chat has changed, or the caller has come into it."""
+
+    chat: Chat
+
+
+class ChatGone(Frame, frozen=True, kw_only=True, tag="chat_gone"):
+    """The caller is not in the chat any more."""
+
+    chat: Id
+
+
 class Resync(Frame, frozen=True, kw_only=True, tag="resync"):
     """Pushes may have been lost: send `sync` at a random moment within `within_ms`."""
 
@@ -294,5 +334,7 @@ ServerFrame = (
     | EventPush
     | PositionPush
     | TypingPush
+    | ChatPush
+    | ChatGone
     | Resync
 )

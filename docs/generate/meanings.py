@@ -38,9 +38,28 @@ MEMBERS: Final = {
     "media_link.seq": "The message that holds the file.",
     # what frames are made of
     "Position.seq": "Every event up to and including this one is there, without a gap.",
-    "Chat.kind": "`private`: two people. Later versions add kinds.",
+    "Chat.kind": "`private`: two people; `group`; `channel`. Later versions add kinds.",
     "Chat.last_seq": "The newest event's seq; 0 while there is none.",
-    "Chat.members": "Who is in it, the caller included.",
+    "Chat.members": "Private chats: who is in it, the caller included.",
+    "title": "What the group or channel is called.",
+    "about": "What it says about itself.",
+    "Chat.member_count": "How many are in it, the caller included.",
+    "OwnMembership.role": "The caller's: `owner`, `admin` or `member`.",
+    "OwnMembership.permissions": "What the caller may do now, mutes aside.",
+    "default_permissions": "What members may do who have no permissions of their own.",
+    "OwnMembership.own_permissions": (
+        "An admin's: given on top of the default. A member's: the most they keep of the default."
+    ),
+    "OwnMembership.muted_until": "The caller may not write until then.",
+    "slow_mode_s": "A member writes at most once in so many seconds; 0: as often as they like.",
+    "history": "What new members see of the time before: `all`, or nothing (`from_joining`).",
+    "OwnMembership.first_seq": "The first event that the caller sees.",
+    "Chat.me": "The caller's own part of it. Absent in private chats.",
+    "signs_posts": "Channels: posts show who wrote them.",
+    "broadcast": (
+        "The chat has or had more members than are named one by one: joining and leaving are no "
+        "events any more, and `member_count` is news only in a fresh chat. Never taken back."
+    ),
     "ChatDelta.chat": "The chat as it stands.",
     "ChatDelta.events": "The first events after the client's position, oldest first.",
     "ChatDelta.more": "Events remain after the last of these: fetch them with `history`.",
@@ -52,6 +71,8 @@ MEMBERS: Final = {
     "welcome.device": "And on which device.",
     "welcome.at": "The server's clock.",
     "welcome.heartbeat_s": "The server pings this often; silence twice as long is a dead link.",
+    "welcome.reconnect_within_ms": "After a connection that ended by itself, or with 4000 or 4003:"
+    " come back after a random time up to this, so that not all come at once.",
     "error.code": "One of the [error codes](#error-codes); programs branch on it.",
     "error.titles": "The same sentence for people, in two languages.",
     "error.detail": "For developers: which member, which limit. Never what was sent.",
@@ -65,10 +86,12 @@ MEMBERS: Final = {
     "link.expires_at": "Until when.",
     # pushes
     "event.event": "The event.",
+    "chat_state.chat": "The chat as the caller sees it now.",
     "resync.within_ms": "Sync after a random time up to this, so that not all come at once.",
     # events and bodies
     "message.seq": "Its place in the log: one more than the event's before it.",
-    "message.sender": "Who wrote it.",
+    "message.sender": "Who wrote it; 0: the channel.",
+    "users": "Their ids.",
     "text.text": "At least one character that can be seen.",
     "file.media": "The id of a finished upload of the sender's.",
     "file.name": "Its file name, for people.",
@@ -81,7 +104,7 @@ CLOSE_CODES: Final = {
     CloseCode.GOING_AWAY: "The server process stops; another one, or its successor, is there.",
     CloseCode.SLOW_CONSUMER: "The client did not read fast enough; nothing is lost, it syncs.",
     CloseCode.HELLO_TIMEOUT: "No `hello` came in time.",
-    CloseCode.OVERLOADED: "The process takes no more connections now.",
+    CloseCode.OVERLOADED: "No more connections are taken now; the `error` before it says when.",
     CloseCode.TOKEN_REJECTED: "The access token is missing, wrong or expired.",
     CloseCode.SESSION_ENDED: "The session was ended, here or from another device: sign in again.",
     CloseCode.TOO_MANY_ERRORS: "The client does nothing but err; it is defective.",

@@ -16,12 +16,20 @@ from msgspec import inspect
 from docs.generate import meanings
 from hodhod_wire import frames, limits
 from hodhod_wire.close_codes import CloseCode, after_close
+from hodhod_wire.events import Body, Notice
 from hodhod_wire.limits import ID_MAX
 from tests.wire import golden, strategies
 from tests.wire.golden import Kind
 
 HEX_DIGITS_PER_LINE: Final = 96
-SHAPES: Final = (frames.Position, frames.Chat, frames.Member, frames.ChatDelta, frames.Titles)
+SHAPES: Final = (
+    frames.Position,
+    frames.Chat,
+    frames.OwnMembership,
+    frames.Member,
+    frames.ChatDelta,
+    frames.Titles,
+)
 ALL_STRUCTS: Final[tuple[type[msgspec.Struct], ...]] = (
     *strategies.CLIENT_FRAMES,
     *strategies.SERVER_FRAMES,
@@ -53,7 +61,11 @@ def _events() -> str:
 
 
 def _bodies() -> str:
-    return _structs(strategies.BODIES, "body", golden.BODIES)
+    return _structs(strategies.classes(Body), "body", golden.BODIES)
+
+
+def _notices() -> str:
+    return _structs(strategies.classes(Notice), "notice", golden.BODIES)
 
 
 def _maps() -> str:
@@ -179,6 +191,7 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "wire-pushes": _pushes,
     "wire-events": _events,
     "wire-bodies": _bodies,
+    "wire-notices": _notices,
     "wire-maps": _maps,
     "wire-limits": _limits,
     "wire-close-codes": _close_codes,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -16,52 +17,66 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
 from hodhod_server.blobs.filesystem import open_filesystem
 from hodhod_server.cluster.broker_redis import RedisBroker
+from hodhod_server.cluster.rate_limit import SlowPace
 from hodhod_server.cluster.redis_pool import open_redis
+from hodhod_server.cluster.register import Register
 from hodhod_server.cluster.route_keeper import RouteKeeper
 from hodhod_server.cluster.routing import Routing
 from hodhod_server.domain.clock import Clock, SystemClock
-from hodhod_server.domain.ids import GatewayId
+from hodhod_server.domain.ids import ChatId, GatewayId, UserId
 from hodhod_server.domain.keys import Keys
+from hodhod_server.domain.load import Load
 from hodhod_server.gateway.commands import Commands
 from hodhod_server.gateway.connection import Connection
 from hodhod_server.gateway.doors import Doors
-from hodhod_server.gateway.handler import add_websocket
+from hodhod_server.gateway.handler import add_websocket, upgrade
 from hodhod_server.gateway.hub import Hub
+from hodhod_server.http_api.routes import ENDPOINTS as GATEWAY_ENDPOINTS
 from hodhod_server.http_api.routes import add_json_api
 from hodhod_server.media.downloads import Downloads
 from hodhod_server.media.operations import OPERATIONS
 from hodhod_server.media.routes import add_media
 from hodhod_server.media.tus import Tus
 from hodhod_server.services.accounts import Accounts
+from hodhod_server.services.admission import Admission, Gate
+from hodhod_server.services.audiences import Audiences
+from hodhod_server.services.chat_changes import ChatChanges
 from hodhod_server.services.chats import Chats
 from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.expiry import Expiry
 from hodhod_server.services.file_links import FileLinks
 from hodhod_server.services.files import Files
+from hodhod_server.services.groups import Groups
 from hodhod_server.services.handoffs import Handoffs
 from hodhod_server.services.inside import Inside
+from hodhod_server.services.invites import Invites
 from hodhod_server.services.media_links import MediaLinks
+from hodhod_server.services.membership import Membership
 from hodhod_server.services.messaging import Announcer, Messaging
 from hodhod_server.services.positions import PositionKeeper
-from hodhod_server.services.rosters import Rosters
+from hodhod_server.services.posting import Posting
+from hodhod_server.services.rights import Rights
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.services.signup import Signup, rules_of
 from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.uploads import Uploads
+from hodhod_server.services.views import Views
 from hodhod_server.settings import ListenSettings, Settings
 from hodhod_server.signup_api.routes import ENDPOINTS as SIGNUP_ENDPOINTS
 from hodhod_server.signup_api.routes import add_outbox, add_signup_api
 from hodhod_server.sms.console import ConsoleSender
-from hodhod_server.store.database import open_database
+from hodhod_server.store.database import Database, open_database
 from hodhod_server.store.group_commit import GroupCommit
 from hodhod_server.telemetry import logs
+from hodhod_server.telemetry.load_probe import LoadProbe
+from hodhod_server.web.admission import use_gate
 from hodhod_server.web.callers import use_authenticator
 from hodhod_server.web.health import add_health
 from hodhod_server.web.serving import new_app, serve
@@ -70,6 +85,7 @@ from hodhod_wire.close_codes import CloseCode
 
 log = logs.get("app")
 Loop = Callable[[], Awaitable[None]]
+COLLECT_AFTER: Final = (50_000, 20, 50)  # a young collection is a millisecond or two
 
 
 class Role(StrEnum):
@@ -90,8 +106,12 @@ class Parts:
 
 
 @contextlib.asynccontextmanager
-async def gateway(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
+async def gateway(
+    settings: Settings, clock: Clock, load: Load | None = None
+) -> AsyncIterator[Parts]:
     """People who are already inside: the WebSocket and its JSON twin."""
+    probe = LoadProbe(settings.load)
+    load = load or probe
     keys, gateway_id = keys_of(settings), GatewayId(secrets.token_hex(8))
     async with (
         open_database(settings.database, Role.GATEWAY, spared=1) as database,
@@ -99,60 +119,123 @@ async def gateway(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         open_database(settings.database, "log", spared=settings.database.pool_max - 1) as log_only,
         open_redis(settings.redis) as redis,
     ):
-        broker = RedisBroker(redis, settings.redis.prefix, gateway_id)
+        prefix = settings.redis.prefix
+        broker = RedisBroker(redis, prefix, gateway_id)
         sessions = Sessions(database, keys, clock, settings.security, broker)
-        hub = Hub(sessions.note_ended)
-        sessions.when_ended(hub.disconnect_device)
-        routing = Routing(redis, settings.redis.prefix, gateway_id)
-        routes = RouteKeeper(routing, hub.on_gap)
-        broker.on_return(routes.rewrite)
-        delivery = Delivery(routing, broker, hub)
-        rosters = Rosters(database)
+        register = Register(redis, prefix, gateway_id, broker)
+        fanout = _fanout(Routing(redis, prefix, gateway_id), broker, sessions, database)
+        rights, delivery = fanout.rights, fanout.delivery
+        posting = Posting(rights, SlowPace(redis, prefix), clock)
         announcer = Announcer(delivery)
-        writer = GroupCommit(
-            log_only, settings.group_commit, clock, announcer.announce, announcer.doubt
-        )
+        writer = _writer(log_only, settings, clock, announcer, posting)
+        links = MediaLinks(keys.media_link, clock, link_s=settings.media.link_s)
+        changes = ChatChanges(database, rights, delivery, announcer, broker, clock)
         inside = Inside(
             accounts=Accounts(database, keys),
             sessions=sessions,
-            messaging=Messaging(database, rosters, writer),
+            messaging=Messaging(database, posting, writer),
             chats=Chats(database, keys, clock),
-            syncing=Syncing(database, rosters),
-            positions=PositionKeeper(database, rosters, delivery),
-            typing=TypingHints(rosters, delivery),
-            file_links=FileLinks(
-                database, rosters, MediaLinks(keys.media_link, clock, link_s=settings.media.link_s)
-            ),
+            syncing=Syncing(database, rights),
+            positions=PositionKeeper(database, rights, delivery, load),
+            typing=TypingHints(rights, delivery, load),
+            groups=Groups(changes),
+            membership=Membership(database, rights, changes, clock),
+            invites=Invites(database, rights, changes, clock),
+            views=Views(database, rights),
+            file_links=FileLinks(database, rights, links),
         )
-        doors = Doors(sessions, hub, routes)
-        app = _gateway_app(settings, clock, inside, doors)
+        admission = Admission(load, settings.gateway, database.is_slow)
+        doors = Doors(sessions, fanout.hub, fanout.routes, fanout.audiences, admission)
+        app = _gateway_app(settings, clock, inside, doors, admission)
         add_health(app, database.is_reachable)
-        app.on_shutdown.append(lambda _: routes.withdraw())
+        app.on_shutdown.append(lambda _: fanout.routes.withdraw())
+        app.on_cleanup.append(lambda _: register.leave(writer.is_idle, delivery.is_idle))
         yield Parts(
             app=app,
             loops=(
+                probe.run,
                 writer.run,
-                delivery.run_here,
-                delivery.run_elsewhere,
-                delivery.run_gaps,
+                *fanout.loops,
+                inside.syncing.run,
                 inside.positions.run,
-                routes.run,
                 sessions.run,
-                partial(broker.run, hub),
+                partial(broker.run, fanout.hub),
+                register.run,
             ),
         )
 
 
-def _gateway_app(settings: Settings, clock: Clock, inside: Inside, doors: Doors) -> web.Application:
+def _writer(
+    log_only: Database, settings: Settings, clock: Clock, announcer: Announcer, posting: Posting
+) -> GroupCommit:
+    return GroupCommit(
+        log_only,
+        settings.group_commit,
+        clock,
+        announcer.announce,
+        posting.recheck,
+        announcer.doubt,
+    )
+
+
+class _Fanout(NamedTuple):
+    """Who is to hear of what, and how it gets to them."""
+
+    hub: Hub
+    routes: RouteKeeper
+    delivery: Delivery
+    rights: Rights
+    audiences: Audiences
+
+    @property
+    def loops(self) -> Sequence[Loop]:
+        delivery = self.delivery
+        return (
+            *(self.hub.run, self.audiences.run, self.routes.run),
+            *(delivery.run_here, delivery.run_elsewhere, delivery.run_gaps),
+        )
+
+
+def _fanout(routing: Routing, broker: RedisBroker, sessions: Sessions, own: Database) -> _Fanout:
+    hub = Hub(sessions.note_ended)
+    sessions.when_ended(hub.disconnect_device)
+    routes = RouteKeeper(routing, hub.on_gap)
+    broker.on_return(routes.rewrite)
+    rights, audiences = Rights(own), Audiences(own, hub)
+    hub.when_chats_change(
+        partial(_note_change, rights, audiences), partial(_note_gap, rights, audiences)
+    )
+    return _Fanout(hub, routes, Delivery(routing, broker, hub), rights, audiences)
+
+
+def _note_change(
+    rights: Rights, audiences: Audiences, chat: ChatId, version: int, users: Sequence[UserId]
+) -> None:
+    """A chat has changed, and these people's membership with it."""
+    rights.note_version(chat, version)
+    audiences.refresh(users)
+
+
+def _note_gap(rights: Rights, audiences: Audiences) -> None:
+    """Any chat may have changed."""
+    rights.forget_all()
+    audiences.refresh(None)
+
+
+def _gateway_app(
+    settings: Settings, clock: Clock, inside: Inside, doors: Doors, admission: Admission
+) -> web.Application:
     """The gateway's edge: the socket and its JSON twin."""
 
     async def say_goodbye(_: web.Application) -> None:
         doors.close(CloseCode.GOING_AWAY)
 
     app = new_app()
+    commands = Commands(inside, admission)
     opener = partial(
-        Connection, doors=doors, commands=Commands(inside), settings=settings.gateway, clock=clock
+        Connection, doors=doors, commands=commands, settings=settings.gateway, clock=clock
     )
+    use_gate(app, admission, GATEWAY_ENDPOINTS, connect=upgrade)
     use_authenticator(app, inside.sessions)
     add_websocket(app, opener, settings.gateway)
     add_json_api(app, settings, inside, {"signup": SIGNUP_ENDPOINTS, "media": OPERATIONS})
@@ -161,8 +244,11 @@ def _gateway_app(settings: Settings, clock: Clock, inside: Inside, doors: Doors)
 
 
 @contextlib.asynccontextmanager
-async def signup(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
+async def signup(
+    settings: Settings, clock: Clock, load: Load | None = None
+) -> AsyncIterator[Parts]:
     """Newcomers and those who come back: challenges, codes, sessions."""
+    probe = LoadProbe(settings.load)
     keys, rules, console = keys_of(settings), rules_of(settings.signup), ConsoleSender(clock)
     async with (
         open_database(settings.database, Role.SIGNUP) as database,
@@ -175,7 +261,8 @@ async def signup(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         add_health(app, database.is_reachable)
         add_signup_api(app, Signup(database, keys, clock, rules, handoffs, sessions), sessions)
         add_outbox(app, console)
-        yield Parts(app=app)
+        use_gate(app, Gate(load or probe), SIGNUP_ENDPOINTS)
+        yield Parts(app=app, loops=(probe.run,))
 
 
 @contextlib.asynccontextmanager
@@ -260,9 +347,21 @@ async def _serve_until(
             for parts, listen in opened:
                 await sockets.enter_async_context(serve(parts.app, listen))
                 log.info("process.ready", port=listen.port)
+            _spare_the_collector()
             await stopped.wait()
         for loop in loops:
             loop.cancel()
+
+
+def _spare_the_collector() -> None:
+    """Let the cyclic collector leave what lives as long as the process, and come seldom.
+
+    At its defaults it took a fifth of a busy gateway's CPU: a burst of messages looks to it like
+    a leak.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def _forever(loop: Loop) -> None:

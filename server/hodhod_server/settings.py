@@ -158,11 +158,14 @@ class GroupCommitSettings:
     batch_rows_max: Positive = 256
     """Rows in one transaction. Higher: more throughput, longer tail."""
 
-    queue_rows_max: Positive = 20_000
-    """Drafts waiting; one more is refused as overloaded. About two seconds of work."""
+    queue_rows_max: Positive = 1_000
+    """Drafts waiting for a batch. Beyond, senders wait in line and are not read meanwhile."""
 
-    linger_ms: Annotated[float, Field(ge=0, le=100)] = 0.0
-    """How long the first row of a batch waits for company. At 0 the running commit gathers it."""
+    queue_s_max: PositiveS = 2.0
+    """How long somebody waits in line; whose turn would come later is refused as overloaded."""
+
+    linger_ms: Annotated[float, Field(ge=0, le=100)] = 3.0
+    """How long at most a batch waits for company, at rates where waiting saves CPU. 0: never."""
 
 
 @dataclass(config=_SECTION, kw_only=True)
@@ -181,8 +184,34 @@ class GatewaySettings:
     requests_in_flight_max: Positive = 64
     """Requests of one connection being worked on; the next is read when one is done."""
 
+    requests_at_work_max: Annotated[int, Field(ge=2)] = 16
+    """Catching up (two thirds) and small requests at work at once. About twice the pool."""
+
+    connections_max: Positive = 50_000
+    """Connections of one process; one more is refused with 503 and `Retry-After`."""
+
+    reconnects_per_s: Positive = 300
+    """Returning people that the others take in a second when this one dies; a core takes 300."""
+
     errors_max: Positive = 100
     """Refused frames of one connection in a minute; more closes it."""
+
+
+@dataclass(config=_SECTION, kw_only=True)
+class LoadSettings:
+    """[load] When a process sheds work: how late its event loop is, nine times in ten."""
+
+    busy_ms: PositiveS = 20.0
+    """Level 1: typing hints are dropped, positions are gathered longer, newcomers wait outside."""
+
+    strained_ms: PositiveS = 50.0
+    """Level 2: only messages go on; all else is refused, new connections too."""
+
+    saturated_ms: PositiveS = 100.0
+    """Level 3: messages, too, beyond what the next commit takes."""
+
+    calm_s: PositiveS = 5.0
+    """A level is left after so long below half of its delay."""
 
 
 @dataclass(config=_SECTION, kw_only=True)
@@ -258,6 +287,7 @@ class Settings(BaseSettings):
     signup: SignupSettings = Field(default_factory=SignupSettings)
     group_commit: GroupCommitSettings = Field(default_factory=GroupCommitSettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
+    load: LoadSettings = Field(default_factory=LoadSettings)
     media: MediaSettings = Field(default_factory=MediaSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     log: LogSettings = Field(default_factory=LogSettings)

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from hodhod_server.cluster.broker import Envelope
 from hodhod_server.cluster.redis_pool import open_redis
-from hodhod_server.domain.ids import DeviceId, UserId
+from hodhod_server.domain.ids import ChatId, DeviceId, UserId
 from hodhod_server.settings import RedisSettings
 from tests.cluster.cable import Cable
 
@@ -24,7 +24,9 @@ class Listener:
         self.envelopes: list[Envelope] = []
         self.gaps = 0
         self.gaps_for: list[UserId] = []
+        self.gaps_in: list[ChatId] = []
         self.ended: list[DeviceId] = []
+        self.changed: list[tuple[ChatId, int, list[UserId]]] = []
 
     def on_envelopes(self, envelopes: Sequence[Envelope]) -> None:
         self.envelopes += envelopes
@@ -32,11 +34,15 @@ class Listener:
     def on_gap(self) -> None:
         self.gaps += 1
 
-    def on_gap_for(self, users: Sequence[UserId]) -> None:
+    def on_gap_for(self, users: Sequence[UserId], chats: Sequence[ChatId]) -> None:
         self.gaps_for += users
+        self.gaps_in += chats
 
     def on_device_ended(self, device: DeviceId) -> None:
         self.ended.append(device)
+
+    def on_chat_changed(self, chat: ChatId, version: int, users: Sequence[UserId]) -> None:
+        self.changed.append((chat, version, list(users)))
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,7 @@ import pytest
 from hodhod_server.cluster.broker import BrokerUnavailable, Envelope
 from hodhod_server.cluster.redis_pool import open_redis
 from hodhod_server.cluster.routing import Routing
-from hodhod_server.domain.ids import DeviceId, GatewayId, UserId
+from hodhod_server.domain.ids import ChatId, DeviceId, GatewayId, UserId
 from hodhod_server.services import delivery as module
 from hodhod_server.services.delivery import Delivery
 from hodhod_server.settings import RedisSettings
@@ -27,7 +27,9 @@ class Bus:
     def __init__(self) -> None:
         self.is_away = False
         self.published: list[Envelope] = []
+        self.broadcasts: list[Envelope] = []
         self.gaps: list[list[UserId]] = []
+        self.gaps_in: list[list[ChatId]] = []
 
     async def publish(self, batches: Mapping[GatewayId, Sequence[Envelope]]) -> list[GatewayId]:
         self._require()
@@ -35,11 +37,21 @@ class Bus:
             self.published += envelopes
         return []
 
-    async def announce_gap(self, users: Sequence[UserId]) -> None:
+    async def announce_gap(self, users: Sequence[UserId], chats: Sequence[ChatId]) -> None:
         self._require()
         self.gaps.append(sorted(users))
+        self.gaps_in.append(sorted(chats))
+
+    async def broadcast(self, envelopes: Sequence[Envelope]) -> None:
+        self._require()
+        self.broadcasts += envelopes
 
     async def announce_end(self, device: DeviceId) -> None:
+        raise AssertionError
+
+    async def announce_chat_changed(
+        self, chat: ChatId, version: int, users: Sequence[UserId]
+    ) -> None:
         raise AssertionError
 
     def _require(self) -> None:
@@ -100,3 +112,22 @@ async def test_too_many_to_name_means_everybody(
             await asyncio.sleep(0.05)
     assert bus.gaps == [[4, 5], []]
     assert len(local.envelopes) == 15
+
+
+async def test_what_is_broadcast_names_nobody_neither_when_it_is_lost(
+    redis_settings: RedisSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 0.01)
+    bus, local, post = Bus(), Listener(), Envelope((), b"x", 0, 7)
+    async with open_redis(redis_settings) as client:
+        delivery = Delivery(Routing(client, redis_settings.prefix, HERE), bus, local)
+        async with at_work(delivery.run_here, delivery.run_elsewhere, delivery.run_gaps):
+            delivery.enqueue([post])
+            await eventually(lambda: bus.broadcasts == [post])
+            bus.is_away = True
+            delivery.enqueue([post])
+            await asyncio.sleep(0.05)
+            bus.is_away = False
+            await eventually(lambda: bool(bus.gaps))
+    assert (bus.gaps, bus.gaps_in) == ([[]], [[ChatId(7)]])
+    assert (local.envelopes, bus.published) == ([post, post], [])

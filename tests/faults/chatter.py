@@ -6,6 +6,8 @@ import asyncio
 import itertools
 import random
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -37,6 +39,7 @@ class Chatter:
         self._headers = {"Authorization": f"Bearer {token}"}
         self._dice = dice
         self._record = ChatRecord()
+        self._within_s = 0.0
         self._waiting: dict[int, Entry] = {}
         self._unsent: deque[int] = deque()
         self._asked: dict[int, int] = {}
@@ -47,7 +50,9 @@ class Chatter:
         async with self._connected() as socket:
             await self._tell(socket, t="open_chat", ref=2, user=other)
             while (frame := await _receive(socket))["t"] != "chat":
-                pass
+                if frame["t"] == "error":
+                    await asyncio.sleep(frame["retry_after"])
+                    await self._tell(socket, t="open_chat", ref=2, user=other)
         chat: int = frame["chat"]["chat"]
         return chat
 
@@ -59,7 +64,7 @@ class Chatter:
             try:
                 await self._talk_once()
             except (aiohttp.ClientError, ConnectionError, TimeoutError):
-                await asyncio.sleep(self._dice.uniform(0.05, 0.4))
+                await asyncio.sleep(self._dice.uniform(0.05, max(0.4, self._within_s)))
 
     async def listen(self, seconds: float) -> None:
         """Take the pushes of a while, then read what is left of the log."""
@@ -79,7 +84,16 @@ class Chatter:
 
     def _connected(self) -> Any:
         self.reconnects += 1
-        return _Connected(self._session, self._ws, self._headers)
+        dial = partial(
+            self._session.ws_connect,
+            self._ws,
+            headers=self._headers,
+            protocols=("hodhod.v1.msgpack",),
+        )
+        return _Connected(dial, self._note_within)
+
+    def _note_within(self, within_s: float) -> None:
+        self._within_s = within_s
 
     async def _talk_once(self) -> None:
         # What was asked and not answered is sent again under the same client_id.
@@ -114,6 +128,9 @@ class Chatter:
             async with asyncio.timeout(SILENCE_S):
                 while (frame := await _receive(socket)).get("ref") != ref:
                     self._hear(frame)
+            if frame["t"] == "error":
+                await asyncio.sleep(frame["retry_after"])
+                continue
             for event in frame["events"]:
                 self._keep(event, is_push=False)
             if "more" not in frame:
@@ -147,18 +164,34 @@ class Chatter:
 
 
 class _Connected:
-    """A welcomed socket, for the life of a block."""
+    """A welcomed socket, for the life of a block; asked to come later, it comes later."""
 
-    def __init__(self, session: aiohttp.ClientSession, ws: str, headers: dict[str, str]) -> None:
-        self._opening = session.ws_connect(ws, headers=headers, protocols=("hodhod.v1.msgpack",))
+    def __init__(
+        self, open_socket: Callable[[], Any], note_within: Callable[[float], None]
+    ) -> None:
+        self._open_socket = open_socket
+        self._note_within = note_within
+        self._opening: Any = None
 
     async def __aenter__(self) -> aiohttp.ClientWebSocketResponse:
-        socket = await self._opening.__aenter__()
-        await socket.send_bytes(msgpack.packb({"t": "hello", "ref": 1}))
-        async with asyncio.timeout(SILENCE_S):
-            while (await _receive(socket))["t"] != "welcome":
-                pass
-        return socket
+        while True:
+            self._opening = self._open_socket()
+            try:
+                socket: aiohttp.ClientWebSocketResponse = await self._opening.__aenter__()
+            except aiohttp.WSServerHandshakeError as refusal:
+                if refusal.status != 503 or not refusal.headers:
+                    raise
+                await asyncio.sleep(float(refusal.headers["Retry-After"]))
+                continue
+            await socket.send_bytes(msgpack.packb({"t": "hello", "ref": 1}))
+            async with asyncio.timeout(SILENCE_S):
+                while (frame := await _receive(socket))["t"] not in {"welcome", "error"}:
+                    pass
+            if frame["t"] == "welcome":
+                self._note_within(frame.get("reconnect_within_ms", 0) / 1000)
+                return socket
+            await self._opening.__aexit__(None, None, None)
+            await asyncio.sleep(frame["retry_after"])
 
     async def __aexit__(self, *exc: Any) -> None:
         await self._opening.__aexit__(*exc)

@@ -107,4 +107,5 @@ async def test_every_acknowledged_message_is_in_every_log_once_and_in_order() ->
     assert violations(records) == []
     assert before != after, "the gateway was not killed and started again"
     assert sum(person.reconnects for person in people) > PEOPLE // 4
-    assert sum(person.pushed for person in people) > MESSAGES // 2, "pushes hardly arrive"
+    # Who is away, or asked to come later, reads from the log what others get as pushes.
+    assert sum(person.pushed for person in people) > MESSAGES // 4, "pushes hardly arrive"

@@ -11,6 +11,7 @@ import pytest
 
 from hodhod_server import app
 from hodhod_server.domain.keys import Keys
+from hodhod_server.domain.load import Load
 from hodhod_server.settings import ListenSettings, Settings
 from hodhod_server.store.database import Database
 from hodhod_server.web.serving import serve
@@ -42,9 +43,9 @@ def gateway(settings: Settings, clock: FakeClock) -> Gateway:
     """Starts a gateway; yields its address `http://…`."""
 
     @contextlib.asynccontextmanager
-    async def start(changed: Settings = settings) -> AsyncIterator[str]:
+    async def start(changed: Settings = settings, load: Load | None = None) -> AsyncIterator[str]:
         listen = ListenSettings(port=free_port())
-        async with app.gateway(changed, clock) as parts, running(parts, listen):
+        async with app.gateway(changed, clock, load) as parts, running(parts, listen):
             yield f"http://127.0.0.1:{listen.port}"
 
     return start

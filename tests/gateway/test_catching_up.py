@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hodhod_server.services import syncing
+from hodhod_server.services import sync_pages
 from tests.people import People
 from tests.raw_client import RawClient
 
@@ -79,9 +79,9 @@ async def test_a_long_backlog_is_continued_with_history(
 async def test_a_page_is_bounded_in_chats_events_and_bytes(
     base: str, people: People, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(syncing, "CHATS_PER_PAGE", 3)
-    monkeypatch.setattr(syncing, "EVENTS_PER_PAGE", 60)
-    monkeypatch.setattr(syncing, "BYTES_PER_PAGE", 20_000)
+    monkeypatch.setattr(sync_pages, "CHATS_PER_PAGE", 3)
+    monkeypatch.setattr(sync_pages, "EVENTS_PER_PAGE", 60)
+    monkeypatch.setattr(sync_pages, "BYTES_PER_PAGE", 20_000)
     sara = await people.new()
     hers = await connect(base, sara.token)
     lasts: dict[int, int] = {}

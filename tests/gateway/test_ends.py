@@ -9,11 +9,9 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
-from hodhod_server.gateway.writer import Writer
 from hodhod_server.settings import GatewaySettings, Settings
 from tests.eventually import eventually
 from tests.gateway.conftest import Gateway
-from tests.gateway.test_slow_consumer import StuckTransport
 from tests.people import People
 from tests.raw_client import RawClient
 
@@ -22,9 +20,9 @@ LONG_TEXT = "م" * 4096  # 8 KiB
 
 
 def names_of_tasks() -> list[str]:
-    """What runs for connections."""
+    """What runs for connections, their requests included."""
     names = (getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks())
-    return [name for name in names if name.startswith("Connection.")]
+    return [name for name in names if name.startswith(("Connection.", "RequestHandler."))]
 
 
 def vanish(client: RawClient) -> None:
@@ -124,23 +122,3 @@ async def test_a_mark_survives_the_end_of_the_connection_it_came_by(
     vanish(his)
     assert (await his_tablet.reply(9))["t"] == "ok"
     assert (await hers.push("position"))["read"] == 1
-
-
-async def test_a_page_leaves_the_room_for_pushes_as_it_is() -> None:
-    writer = Writer(StuckTransport(), bytes_max=1000)
-    writer.enqueue_page(b"x" * 5000)
-    assert all(writer.enqueue(b"x" * 100) for _ in range(10))
-    assert not writer.enqueue(b"x")
-
-
-async def test_nobody_waits_for_room_in_a_queue_that_is_closed() -> None:
-    writer = Writer(StuckTransport(), bytes_max=1000)
-    assert await writer.room()
-    writer.enqueue_page(b"x" * 5000)
-    async with asyncio.TaskGroup() as tasks, asyncio.timeout(1):
-        waiting = tasks.create_task(writer.room())
-        await asyncio.sleep(0)
-        writer.close()
-    assert not waiting.result()
-    writer.enqueue_page(b"x" * 5000)  # it was being read when the connection ended
-    assert not await writer.room()

@@ -8,31 +8,43 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from hodhod_server.gateway.writer import QUEUE_S_MAX, Writer
+from hodhod_server.gateway.writer import STALLED_S_MAX, Writer
 from hodhod_server.settings import GatewaySettings, Settings
-from tests.eventually import eventually
 from tests.gateway.conftest import Gateway
 from tests.people import People
 from tests.raw_client import RawClient
 
 Connect = Callable[..., Awaitable[RawClient]]
 LONG_TEXT = "م" * 4096  # 8 KiB
-MESSAGES = 1200  # more than loopback sockets hold on their own
+BURST = 40
+MESSAGES = 30 * BURST  # more than loopback sockets hold on their own
 
 
 class StuckTransport:
-    """Takes one frame and never finishes sending it."""
+    """Takes everything and sends what it is told to."""
 
     def __init__(self) -> None:
-        self.release = asyncio.Event()
-        self.sent: list[bytes] = []
+        self.unsent = 0
+        self.has_moved = asyncio.Event()
 
     async def receive(self) -> bytes | None:
         return None
 
-    async def send(self, frame: bytes) -> None:
-        await self.release.wait()
-        self.sent.append(frame)
+    def pause(self) -> None:
+        pass
+
+    def resume(self) -> None:
+        pass
+
+    def send(self, frame: bytes) -> int:
+        self.unsent += len(frame)
+        return len(frame)
+
+    def unsent_bytes(self) -> int:
+        return self.unsent
+
+    async def drain(self) -> None:
+        await self.has_moved.wait()
 
     async def close(self, code: int) -> None:
         pass
@@ -49,8 +61,13 @@ async def test_a_slow_client_is_let_go_and_finds_everything_when_it_returns(
     async with gateway(tight) as base:
         hers, his = await connect(base, sara.token), await connect(base, reza.token)
         chat = await hers.open_chat(reza.user)
-        for number in range(1, MESSAGES + 1):
-            assert (await hers.send_text(chat, LONG_TEXT))["seq"] == number
+        body = {"t": "text", "text": LONG_TEXT}
+        for first in range(1, MESSAGES + 1, BURST):
+            refs = range(1000 + first, 1000 + first + BURST)
+            for ref in refs:
+                await hers.tell(t="send", ref=ref, chat=chat, client_id=ref, body=body)
+            for ref in refs:
+                assert (await hers.reply(ref))["seq"] == ref - 1000
         got = await count_until_closed(his)
         assert 0 < got < MESSAGES
         again = await connect(base, reza.token)
@@ -85,34 +102,50 @@ async def test_pages_that_were_asked_for_wait_for_the_client_instead(
             assert len((await hers.reply(ref))["events"]) > 50
 
 
-async def test_the_queue_is_bounded_in_bytes() -> None:
+async def test_what_is_unsent_is_bounded_in_bytes() -> None:
     transport = StuckTransport()
     writer = Writer(transport, bytes_max=1000)
     assert all(writer.enqueue(b"x" * 100) for _ in range(10))
     assert not writer.enqueue(b"x")
+    transport.unsent -= 100
+    assert writer.enqueue(b"x" * 100)
+    assert not writer.enqueue(b"x")
 
 
-async def test_a_frame_on_its_way_counts_until_it_is_sent() -> None:
-    transport = StuckTransport()
-    writer = Writer(transport, bytes_max=1000)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(writer.run())
-        assert writer.enqueue(b"x" * 1000)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        assert not writer.enqueue(b"x")
-        transport.release.set()
-        await eventually(lambda: bool(transport.sent))
-        assert writer.enqueue(b"x" * 1000)
-        running.cancel()
-
-
-async def test_the_queue_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_takes_nothing_is_let_go_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now_s = 1000.0
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
     writer = Writer(StuckTransport(), bytes_max=1000)
     assert writer.enqueue(b"x")
-    now_s += QUEUE_S_MAX - 1
+    assert writer.enqueue(b"x")  # the first look at what is left over
+    now_s += STALLED_S_MAX - 1
     assert writer.enqueue(b"x")
     now_s += 2
     assert not writer.enqueue(b"x")
+
+
+async def test_a_client_that_takes_little_by_little_may_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 1000.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
+    transport = StuckTransport()
+    writer = Writer(transport, bytes_max=1000)
+    for _ in range(20):
+        assert writer.enqueue(b"x" * 40)
+        now_s += STALLED_S_MAX / 2
+        transport.unsent -= 10
+
+
+async def test_a_page_leaves_the_room_for_pushes_as_it_is() -> None:
+    transport = StuckTransport()
+    writer = Writer(transport, bytes_max=1000)
+    writer.enqueue_page(b"x" * 5000)
+    assert all(writer.enqueue(b"x" * 100) for _ in range(10))
+    assert not writer.enqueue(b"x")
+    transport.unsent -= 5000
+    assert not writer.enqueue(b"x")
+    transport.unsent -= 100
+    assert writer.enqueue(b"x")

@@ -14,7 +14,22 @@ from tests.people import People
 
 CLOSED = [endpoint for endpoint in ENDPOINTS if not endpoint.is_public]
 WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.takes is not None]
-WITH_ID = [endpoint for endpoint in CLOSED if "{" in endpoint.path]
+WITH_ID = [
+    endpoint for endpoint in CLOSED if "{" in endpoint.path and "{token}" not in endpoint.path
+]
+# Something that every endpoint can read; it takes what it knows.
+BODY = {
+    "seq": 1,
+    "client_id": 1,
+    "body": {"t": "text", "text": "x"},
+    "user": 1,
+    "users": [1],
+    "muted_until": 1,
+}
+WRONG_TYPES = (
+    b'{"name": 5, "seq": "x", "client_id": -1, "user": "x", "users": 1,'
+    b' "title": 5, "until": "x", "muted_until": "x", "uses_max": 0}'
+)
 
 
 def named(endpoint: Endpoint) -> str:
@@ -25,7 +40,7 @@ def filled(endpoint: Endpoint, value: str = "1") -> str:
     """The path with an id in every place."""
     return endpoint.path.replace("{chat}", value).replace("{user}", value).replace(
         "{device}", value
-    ).replace("{seq}", "1")  # fmt: skip
+    ).replace("{link}", value).replace("{seq}", "1").replace("{token}", "x" * 22)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +75,7 @@ async def test_a_body_that_cannot_be_read_is_refused(
         ({"data": b"{"}, 400, "malformed"),
         ({"data": b"[]"}, 400, "malformed"),
         ({"data": b"null"}, 400, "malformed"),
-        ({"data": b'{"name": 5, "seq": "x", "client_id": -1, "user": "x"}'}, 400, "malformed"),
+        ({"data": WRONG_TYPES}, 400, "malformed"),
         ({"data": b"[" * 50_000}, 400, "malformed"),
         ({"data": b'{"name": "\xff", "seq": \xff}'}, 400, "malformed"),
         ({"data": b" " * 70_000}, 413, "too_large"),
@@ -82,7 +97,7 @@ async def test_an_id_that_is_none_is_malformed(
             endpoint.method,
             filled(endpoint, wrong),
             sara,
-            json={"seq": 1, "client_id": 1, "body": {"t": "text", "text": "x"}},
+            json=BODY,
         )
         assert (answer.status, answer.body["code"]) == (400, "malformed"), wrong
 
@@ -94,13 +109,13 @@ async def test_what_belongs_to_others_is_not_found(
     sara, reza, ali = await people.new(), await people.new(), await people.new()
     chat = (await ask("POST", "/v1/chats", sara, json={"user": reza.user})).body["chat"]
     foreign = str(sara.device if "{device}" in endpoint.path else chat)
-    if "{user}" in endpoint.path:
+    if endpoint.path == "/v1/users/{user}":
         foreign = "999999"
     answer = await ask(
         endpoint.method,
         filled(endpoint, foreign),
         ali,
-        json={"seq": 1, "client_id": 1, "body": {"t": "text", "text": "x"}},
+        json=BODY,
     )
     assert answer.status == 404
     assert answer.body["code"] in {"chat_not_found", "device_not_found", "user_not_found"}

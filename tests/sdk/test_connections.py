@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 
 import pytest
@@ -14,12 +15,15 @@ from hodhod._reconnect import Backoff
 from hodhod._session import Push
 from hodhod._transport import Ended
 from hodhod.testing import FakeServer
+from hodhod_wire.close_codes import CloseCode
 from hodhod_wire.frames import Ok, Ping, Request, ServerFrame, TypingPush
 from tests.sdk.reading import until
 
 
 class Pipe:
     """A connection in memory: what the test puts in is received."""
+
+    reconnect_within_s = 0.0
 
     def __init__(self) -> None:
         self.sent: list[Request] = []
@@ -93,6 +97,32 @@ def test_waits_double_up_to_a_bound_and_are_spread_over_all_of_it() -> None:
     for wait, ceiling_s in zip(waits, (1, 2, 4, 8, 16, 30, 30, 30), strict=True):
         assert min(wait) < 0.05 * ceiling_s
         assert 0.95 * ceiling_s < max(wait) <= ceiling_s
+
+
+def test_a_return_is_spread_as_wide_as_the_server_says() -> None:
+    waits = [Backoff(random.Random(seed)).next_delay_s(within_s=12.0) for seed in range(600)]
+    for slice_s in range(12):
+        assert 20 < sum(slice_s <= wait < slice_s + 1 for wait in waits) < 100
+    assert max(waits) <= 12.0
+    assert Backoff(random.Random(1)).next_delay_s(within_s=0.1) <= 1.0
+
+
+@pytest.mark.parametrize("end", ["cut", CloseCode.GOING_AWAY, CloseCode.OVERLOADED])
+async def test_a_client_spreads_its_return_as_its_welcome_said(end: str | CloseCode) -> None:
+    async with FakeServer() as server, contextlib.AsyncExitStack() as stack:
+        server.gateway.reconnect_within_ms = 3_000
+        for number in range(20):
+            client = await stack.enter_async_context(Client(server.url))
+            await server.sign_in(client, f"0912345678{number % 10}", "Sara")
+        await until(lambda: len(server.gateway.wires) == 20)
+        if isinstance(end, CloseCode):
+            await server.close_connections(end)
+        else:
+            server.cut()
+        await asyncio.sleep(1.2)
+        assert len(server.gateway.wires) < 18, "they came back as a wall"
+        await asyncio.sleep(2.2)
+        assert len(server.gateway.wires) == 20
 
 
 def test_what_the_server_asks_for_is_waited_first() -> None:

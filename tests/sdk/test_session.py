@@ -14,8 +14,13 @@ from hodhod.testing._logs import FakeChat, Logs, encoded
 from hodhod_wire.codec import MSGPACK
 from hodhod_wire.events import EventHeader
 from hodhod_wire.frames import (
+    Chat,
+    ChatDelta,
+    ChatGone,
+    ChatPush,
     EventPush,
     History,
+    OwnMembership,
     PositionPush,
     Resync,
     Sent,
@@ -265,3 +270,38 @@ def test_what_is_known_is_no_news() -> None:
     assert session.next_event() is None
     session.take_push(PositionPush(chat=1, user=ME, delivered=6, read=5), 0.0)
     assert session.next_event() == PositionChanged(chat=1, user=ME, delivered=6, read=5)
+
+
+def group(last_seq: int, first_seq: int) -> Chat:
+    me = OwnMembership(role="member", first_seq=first_seq)
+    return Chat(chat=1, kind="group", title="کوه", last_seq=last_seq, me=me)
+
+
+def test_what_is_hidden_from_a_newcomer_is_not_waited_for() -> None:
+    session, logs = new_session({1: Kept(0)}), server_with(1)
+    session.connected()
+    answer(session, logs)
+    session.take_push(written(logs, 1), 1.0)
+    session.take_push(ChatGone(chat=1), 2.0)
+    for _ in range(3):
+        written(logs, 1)
+    last = written(logs, 1)
+    session.take_push(ChatPush(chat=group(last_seq=5, first_seq=5)), 3.0)
+    session.take_push(last, 3.0)
+    assert session.next_due_s() is None
+    assert texts(session) == ["text 1", "text 5"]
+    assert session.kept() == {1: Kept(5)}
+    assert session.chat(1).title == "کوه"
+
+
+def test_a_device_that_slept_through_it_skips_what_is_hidden() -> None:
+    session, logs = new_session({1: Kept(2)}), server_with(1)
+    for _ in range(9):
+        written(logs, 1)
+    session.connected()
+    assert isinstance(session.next_request(0.0), Sync)
+    events = [encoded(message) for message in logs.chats[1].log[7:]]
+    delta = ChatDelta(chat=group(last_seq=9, first_seq=8), events=events)
+    session.take_synced(Synced(ref=1, chats=[delta]), 0.0)
+    assert session.next_due_s() is None
+    assert texts(session) == ["text 8", "text 9"]

@@ -13,10 +13,11 @@ from functools import partial
 from typing import Final
 
 from hodhod_server.cluster.broker_redis import RedisBroker
+from hodhod_server.cluster.rate_limit import SlowPace
 from hodhod_server.cluster.route_keeper import RouteKeeper
 from hodhod_server.domain.chat_log import Appended
 from hodhod_server.domain.errors import Unauthenticated
-from hodhod_server.domain.ids import DeviceId, GatewayId, UserId
+from hodhod_server.domain.ids import ChatId, DeviceId, GatewayId, UserId
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.secret import Secret
 from hodhod_server.domain.tokens import Caller
@@ -24,22 +25,31 @@ from hodhod_server.gateway.commands import Commands
 from hodhod_server.gateway.connection import Connection
 from hodhod_server.gateway.doors import Doors
 from hodhod_server.services.accounts import Accounts
+from hodhod_server.services.admission import Admission
+from hodhod_server.services.audiences import Audiences
+from hodhod_server.services.chat_changes import ChatChanges
 from hodhod_server.services.chats import Chats
 from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.file_links import FileLinks
+from hodhod_server.services.groups import Groups
 from hodhod_server.services.inside import Inside
+from hodhod_server.services.invites import Invites
 from hodhod_server.services.media_links import MediaLinks
+from hodhod_server.services.membership import Membership
 from hodhod_server.services.messaging import Announcer, Messaging
 from hodhod_server.services.positions import PositionKeeper
-from hodhod_server.services.rosters import Rosters
+from hodhod_server.services.posting import Posting
+from hodhod_server.services.rights import Rights
 from hodhod_server.services.sessions import Sessions
 from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
+from hodhod_server.services.views import Views
 from hodhod_server.settings import GatewaySettings, GroupCommitSettings, SecuritySettings
 from hodhod_server.store.group_commit import GroupCommit
 from hodhod_wire.close_codes import CloseCode
 from hodhod_wire.codec import MSGPACK
 from hodhod_wire.frames import Send
+from tests.load import Told
 from tests.simulation.network import Cable, GatewayEnd
 from tests.simulation.postgres import Postgres
 from tests.simulation.processes import Process
@@ -77,8 +87,8 @@ class PlainTokens:
 class ObservedCommands(Commands):
     """Tells which messages the server refused: those may lose their place, says the contract."""
 
-    def __init__(self, services: Inside, note_refused: NoteRefused) -> None:
-        super().__init__(services)
+    def __init__(self, services: Inside, admission: Admission, note_refused: NoteRefused) -> None:
+        super().__init__(services, admission)
         self._note_refused = note_refused
 
     async def send(self, caller: Caller, frame: Send, origin: int) -> asyncio.Future[Appended]:
@@ -115,35 +125,47 @@ class Gateway:
         name = GatewayId(process.name)
         broker = RedisBroker(self.redis.as_redis, "sim", name, dice)
         sessions = Sessions(database, KEYS, clock, SECURITY, broker)
-        self._hub = hub = sabotage.hub(sessions.note_ended)
+        self._register = sabotage.register(self.redis.as_redis, "sim", name, broker)
+        hub = sabotage.hub(sessions.note_ended)
         routing = sabotage.routing(self.redis.as_redis, "sim", name)
-        routes = RouteKeeper(routing, hub.on_gap)
+        self._routes = routes = RouteKeeper(routing, hub.on_gap)
         broker.on_return(routes.rewrite)
-        delivery = Delivery(routing, sabotage.broker(broker), hub)
-        rosters = Rosters(database)
+        rights, audiences = Rights(database), Audiences(database, hub)
+        hub.when_chats_change(
+            partial(_note_change, rights, audiences), partial(_note_gap, rights, audiences)
+        )
+        self._delivery = delivery = Delivery(routing, sabotage.broker(broker), hub)
+        posting = Posting(rights, SlowPace(self.redis.as_redis, "sim"), clock)
         announcer = Announcer(delivery)
-        writer = GroupCommit(log_only, GROUP_COMMIT, clock, announcer.announce, announcer.doubt)
+        self._writer = writer = GroupCommit(
+            log_only, GROUP_COMMIT, clock, announcer.announce, posting.recheck, announcer.doubt
+        )
+        changes = ChatChanges(database, rights, delivery, announcer, broker, clock)
+        load = Told()
         inside = Inside(
             accounts=Accounts(database, KEYS),
             sessions=sessions,
-            messaging=Messaging(database, rosters, writer),
+            messaging=Messaging(database, posting, writer),
             chats=Chats(database, KEYS, clock),
-            syncing=Syncing(database, rosters),
-            positions=PositionKeeper(database, rosters, delivery),
-            typing=TypingHints(rosters, delivery),
-            file_links=FileLinks(database, rosters, MediaLinks(KEYS.media_link, clock, link_s=60)),
+            syncing=Syncing(database, rights),
+            positions=PositionKeeper(database, rights, delivery, load),
+            typing=TypingHints(rights, delivery, load),
+            groups=Groups(changes),
+            membership=Membership(database, rights, changes, clock),
+            invites=Invites(database, rights, changes, clock),
+            views=Views(database, rights),
+            file_links=FileLinks(database, rights, MediaLinks(KEYS.media_link, clock, link_s=60)),
         )
-        self._routes = routes
-        self._doors = Doors(PlainTokens(), hub, routes)
-        self._commands = ObservedCommands(inside, note_refused)
+        admission = Admission(load, SETTINGS, database.is_slow)
+        self._doors = Doors(PlainTokens(), hub, routes, audiences, admission)
+        self._commands = ObservedCommands(inside, admission, note_refused)
         self._loops: Sequence[Callable[[], Awaitable[None]]] = (
             writer.run,
-            delivery.run_here,
-            delivery.run_elsewhere,
-            delivery.run_gaps,
-            inside.positions.run,
-            routes.run,
+            *(hub.run, audiences.run, routes.run),
+            *(delivery.run_here, delivery.run_elsewhere, delivery.run_gaps),
+            *(inside.syncing.run, inside.positions.run),
             partial(broker.run, hub),
+            self._register.run,
         )
 
     def start(self) -> None:
@@ -166,10 +188,11 @@ class Gateway:
                 cable.cut()
 
     async def stop(self) -> None:
-        """As on SIGTERM: everybody is sent away, routes are withdrawn, and then it ends."""
+        """As on SIGTERM: everybody is sent away, routes are withdrawn, its entry is struck off."""
         self._doors.close(CloseCode.GOING_AWAY)
         await self._routes.withdraw()
         await asyncio.sleep(SERVES_OUT_S)
+        await self._register.leave(self._writer.is_idle, self._delivery.is_idle)
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -178,7 +201,12 @@ class Gateway:
 
     async def _serve(self, cable: Cable, token: str) -> None:
         connection = Connection(
-            GatewayEnd(cable), MSGPACK, self._doors, self._commands, SETTINGS, self._clock
+            GatewayEnd(cable, SETTINGS.send_queue_bytes_max),
+            MSGPACK,
+            self._doors,
+            self._commands,
+            SETTINGS,
+            self._clock,
         )
         try:
             await connection.run(token)
@@ -190,3 +218,15 @@ class Gateway:
 
 async def _forever(loop: Callable[[], Awaitable[None]]) -> None:
     await loop()
+
+
+def _note_change(
+    rights: Rights, audiences: Audiences, chat: ChatId, version: int, users: Sequence[UserId]
+) -> None:
+    rights.note_version(chat, version)
+    audiences.refresh(users)
+
+
+def _note_gap(rights: Rights, audiences: Audiences) -> None:
+    rights.forget_all()
+    audiences.refresh(None)

@@ -40,7 +40,7 @@ class _Direction:
         self._is_paused = False
         self._held = 0  # arrivals that wait for the pause to end
         self._on_the_way_bytes = 0
-        self._drained: list[asyncio.Future[None]] = []
+        self._drained: list[tuple[int, asyncio.Future[None]]] = []
         self.end_code: int | None = None
         self.is_over = False
         """The reader is to be told that nothing more comes."""
@@ -48,9 +48,9 @@ class _Direction:
         """What is on its way, and what is sent from now on, goes nowhere."""
 
     @property
-    def is_full(self) -> bool:
-        """A sender has to wait."""
-        return self._on_the_way_bytes > SOCKET_BYTES
+    def unsent_bytes(self) -> int:
+        """What the network has not taken yet."""
+        return 0 if self.is_over else max(0, self._on_the_way_bytes - SOCKET_BYTES)
 
     def send(self, message: bytes) -> None:
         if self.is_cut:
@@ -93,15 +93,15 @@ class _Direction:
                 self._waiter = None
         message = self._arrived.popleft()
         self._on_the_way_bytes -= len(message)
-        if not self.is_full:
-            self._release()
+        self._release()
         return message
 
-    async def room(self) -> None:
-        """Wait until the network takes more."""
-        if self.is_full and not self.is_over:
-            self._drained.append(self._loop.create_future())
-            await self._drained[-1]
+    async def drain(self, bytes_max: int) -> None:
+        """Wait until no more than this is unsent, or it is over."""
+        if self.unsent_bytes > bytes_max:
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self._drained.append((bytes_max, waiter))
+            await waiter
 
     def _travel(self, step: Callable[[], None]) -> None:
         self._steps.append(step)
@@ -129,10 +129,10 @@ class _Direction:
             self._waiter.set_result(None)
 
     def _release(self) -> None:
-        drained, self._drained = self._drained, []
-        for waiter in drained:
-            if not waiter.done():
+        for bytes_max, waiter in self._drained:
+            if self.unsent_bytes <= bytes_max and not waiter.done():
                 waiter.set_result(None)
+        self._drained = [(least, waiter) for least, waiter in self._drained if not waiter.done()]
 
 
 class Cable:
@@ -180,29 +180,44 @@ class Cable:
 class GatewayEnd:
     """The gateway's transport (`gateway.writer.Transport`)."""
 
-    def __init__(self, cable: Cable) -> None:
+    def __init__(self, cable: Cable, unsent_bytes_max: int) -> None:
         self._cable = cable
+        self._unsent_bytes_max = unsent_bytes_max
 
     async def receive(self) -> bytes | None:
         return await self._cable.up.receive()
 
-    async def send(self, frame: bytes) -> None:
-        self._require_alive()
-        self._cable.down.send(frame)
-        await self._cable.down.room()
+    def pause(self) -> None:
+        """Nothing is taken between two calls of `receive` anyway."""
+
+    def resume(self) -> None:
+        """As `pause`."""
+
+    def send(self, frame: bytes) -> int:
+        if not self._is_over:
+            self._cable.down.send(frame)
+        return len(frame)
+
+    def unsent_bytes(self) -> int:
+        return self._cable.down.unsent_bytes
+
+    async def drain(self) -> None:
+        await self._cable.down.drain(self._unsent_bytes_max // 2)
+        if self._is_over:
+            raise ConnectionResetError
 
     async def close(self, code: int) -> None:
-        self._require_alive()
-        self._cable.down.end(code)
-        self._cable.up.finish(None)
+        if not self._is_over:
+            self._cable.down.end(code)
+            self._cable.up.finish(None)
 
     def abort(self) -> None:
         if self._cable.gateway.is_alive:
             self._cable.cut()
 
-    def _require_alive(self) -> None:
-        if not self._cable.gateway.is_alive or self._cable.up.is_over:
-            raise ConnectionResetError
+    @property
+    def _is_over(self) -> bool:
+        return not self._cable.gateway.is_alive or self._cable.up.is_over
 
 
 class DeviceEnd:
@@ -210,6 +225,7 @@ class DeviceEnd:
 
     def __init__(self, cable: Cable) -> None:
         self._cable = cable
+        self.reconnect_within_s = 0.0
 
     async def send(self, frame: Request) -> None:
         if not self._cable.device.is_alive or self._cable.down.is_over:

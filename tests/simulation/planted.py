@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -19,11 +18,12 @@ from hodhod._outbox import Outbox, Pending
 from hodhod._session import Kept, Push, Session
 from hodhod._state import State
 from hodhod_server.cluster.broker import Broker, Envelope
+from hodhod_server.cluster.register import Register
 from hodhod_server.cluster.routing import Routing
-from hodhod_server.domain.ids import DeviceId, GatewayId, UserId
+from hodhod_server.domain.ids import ChatId, DeviceId, GatewayId, UserId
 from hodhod_server.gateway.hub import Hub
 from hodhod_wire.frames import Resync
-from tests.simulation.postgres_tables import Row, Tables
+from tests.simulation.postgres_tables import Batch, Row, Tables
 from tests.simulation.sabotage import Sabotage
 
 UNFLUSHED_S: Final = 1.0
@@ -87,23 +87,11 @@ class SwapsTwoOfABatch(Sabotage):
 
 
 class _Sequence(Tables):
-    def append(
-        self,
-        chat_ids: Sequence[int],
-        senders: Sequence[int],
-        client_ids: Sequence[int],
-        bodies: Sequence[bytes],
-        ranks: Sequence[int],
-        distinct: Sequence[int],
-        counts: Sequence[int],
-        now: datetime,
-    ) -> list[Row]:
+    def append(self, batch: Batch) -> list[Row]:
         try:
-            return super().append(
-                chat_ids, senders, client_ids, bodies, ranks, distinct, counts, now
-            )
+            return super().append(batch)
         except Exception:
-            for chat in distinct:
+            for chat in batch.distinct:
                 self.chats[chat].last_seq += 1
             raise
 
@@ -131,7 +119,7 @@ class _Deaf(Hub):
     def on_gap(self) -> None:
         """Never mind."""
 
-    def on_gap_for(self, users: Sequence[UserId]) -> None:
+    def on_gap_for(self, users: Collection[UserId], chats: Collection[ChatId]) -> None:
         """Never mind."""
 
 
@@ -158,6 +146,18 @@ class ForgetsARoute(Sabotage):
         return _Forgetful(redis, prefix, gateway)
 
 
+class _Aloof(Hub):
+    def hears(self, user: UserId, chats: Collection[ChatId]) -> bool:
+        return False
+
+
+class ForgetsWhoHearsABroadcast(Sabotage):
+    """Somebody is welcomed before it is known which large chats they are in."""
+
+    def hub(self, note_ended: Callable[[DeviceId], None]) -> Hub:
+        return _Aloof(note_ended)
+
+
 class _Discreet:
     """A bus on which losses are not spoken of."""
 
@@ -167,11 +167,19 @@ class _Discreet:
     async def publish(self, batches: Mapping[GatewayId, Sequence[Envelope]]) -> list[GatewayId]:
         return await self._broker.publish(batches)
 
-    async def announce_gap(self, users: Sequence[UserId]) -> None:
+    async def broadcast(self, envelopes: Sequence[Envelope]) -> None:
+        await self._broker.broadcast(envelopes)
+
+    async def announce_gap(self, users: Sequence[UserId], chats: Sequence[ChatId]) -> None:
         """What could not be published is forgotten."""
 
     async def announce_end(self, device: DeviceId) -> None:
         await self._broker.announce_end(device)
+
+    async def announce_chat_changed(
+        self, chat: ChatId, version: int, users: Sequence[UserId]
+    ) -> None:
+        await self._broker.announce_chat_changed(chat, version, users)
 
 
 class HidesThatTheBusFailed(Sabotage):
@@ -179,6 +187,18 @@ class HidesThatTheBusFailed(Sabotage):
 
     def broker(self, broker: Broker) -> Broker:
         return _Discreet(broker)
+
+
+class _Unmissed(Register):
+    async def look_round(self) -> None:
+        """Whoever is gone is gone."""
+
+
+class MissesNoDeadGateway(Sabotage):
+    """What a gateway took along when it died is told to nobody."""
+
+    def register(self, redis: Redis, prefix: str, gateway: GatewayId, broker: Broker) -> Register:
+        return _Unmissed(redis, prefix, gateway, broker)
 
 
 class _Hasty(Outbox):
@@ -263,7 +283,9 @@ ALL: Final[tuple[type[Sabotage], ...]] = (
     DropsAPushAmongMany,
     TellsNobodyOfAGap,
     ForgetsARoute,
+    ForgetsWhoHearsABroadcast,
     HidesThatTheBusFailed,
+    MissesNoDeadGateway,
     SendsTheNewestFirst,
     LooksAgainAndAgain,
     ForgetsTheOutbox,

@@ -10,25 +10,63 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from hodhod_server.store import chats, messages
+from hodhod_server.domain.memberships import ChatKind
+from hodhod_server.domain.permissions import GROUP_DEFAULT
+from hodhod_server.store import chats, messages, rights
 
+TITLE: Final = "کوه"
 Row = dict[str, Any]
 Statement = Callable[..., list[Row]]
 
 
-class ChatTable:
-    """A chat's row, its members' rows and its messages."""
+class Batch(NamedTuple):
+    """What `append` is given, in its order."""
 
-    def __init__(self, chat: int, kind: str, members: Iterable[int]) -> None:
+    chats: Sequence[int]
+    senders: Sequence[int]
+    client_ids: Sequence[int]
+    bodies: Sequence[bytes]
+    ranks: Sequence[int]
+    distinct: Sequence[int]
+    counts: Sequence[int]
+    now: datetime
+    versions: Sequence[int]
+    hides_sender: Sequence[bool]
+
+
+class ChatTable:
+    """A chat's row, its members' rows and its messages. A group's first member is its owner."""
+
+    def __init__(
+        self, chat: int, kind: ChatKind, members: Iterable[int], *, is_broadcast: bool
+    ) -> None:
         self.chat: Final = chat
         self.kind: Final = kind
+        self.is_broadcast: Final = is_broadcast
+        self.version = 0
         self.last_seq = 0
-        self.members = {user: {"delivered_seq": 0, "read_seq": 0} for user in sorted(members)}
+        self.members: dict[int, Row] = {
+            user: {
+                "user_id": user,
+                "role": "owner" if place == 0 and self.is_group else "member",
+                "permissions": None,
+                "promoted_by": None,
+                "muted_until": None,
+                "first_seq": 1,
+                "delivered_seq": 0,
+                "read_seq": 0,
+            }
+            for place, user in enumerate(sorted(members))
+        }
         self.log: list[Row] = []
+
+    @property
+    def is_group(self) -> bool:
+        return self.kind is not ChatKind.PRIVATE
 
 
 class Tables:
@@ -40,54 +78,55 @@ class Tables:
         self.by_name: dict[tuple[int, int], Row] = {}
         self._numbers = itertools.count(1)
         self.statements: Final[dict[str, Statement]] = {
-            messages.APPEND: self.append,
+            messages.APPEND: lambda *arguments: self.append(Batch(*arguments)),
             messages.FIND_BY_CLIENT_IDS: self._find_by_client_ids,
             messages.PAGE_AFTER: self._page_after,
             messages.PAGE_BEFORE: self._page_before,
             messages.MISSED: self._missed,
             messages.FIND: self._find,
-            chats.FIND_ROSTER: self._find_roster,
-            chats.PAGE_OF_USER: self._page_of_user,
-            chats.FIND_FOR_MEMBER: self._find_for_member,
+            rights.FIND_CHATS: self._find_chats,
+            rights.FIND_MEMBERSHIPS: self._find_memberships,
+            rights.BROADCAST_CHATS_OF: self._broadcast_chats_of,
+            chats.PAGES_OF: self._pages_of,
+            chats.SEEN_BY: self._seen_by,
             chats.MEMBERS_OF: self._members_of,
             chats.ADVANCE_POSITIONS: self._advance_positions,
         }
 
-    def add_chat(self, kind: str, members: Iterable[int]) -> int:
+    def add_chat(
+        self, kind: ChatKind, members: Iterable[int], *, is_broadcast: bool = False
+    ) -> int:
         """A chat of these people, who are users."""
         chat = next(self._numbers)
-        self.chats[chat] = ChatTable(chat, kind, members)
+        self.chats[chat] = ChatTable(chat, kind, members, is_broadcast=is_broadcast)
         return chat
 
-    def append(
-        self,
-        chat_ids: Sequence[int],
-        senders: Sequence[int],
-        client_ids: Sequence[int],
-        bodies: Sequence[bytes],
-        ranks: Sequence[int],
-        distinct: Sequence[int],
-        counts: Sequence[int],
-        now: datetime,
-    ) -> list[Row]:
+    def append(self, batch: Batch) -> list[Row]:
         """All of them, or none where one is there already."""
-        base = {chat: self.chats[chat].last_seq for chat in distinct if chat in self.chats}
+        versions = dict(zip(batch.distinct, batch.versions, strict=True))
+        base = {
+            chat: self.chats[chat].last_seq
+            for chat, version in versions.items()
+            if chat in self.chats and self.chats[chat].version == version
+        }
+        columns = (batch.senders, batch.client_ids, batch.bodies, batch.hides_sender)
         rows: list[Row] = [
             {
                 "chat_id": chat,
                 "seq": base[chat] + rank,
                 "sender_id": sender,
                 "client_id": client_id,
-                "sent_at": now,
+                "sent_at": batch.now,
                 "body": body,
+                "hides_sender": hides_sender,
             }
-            for chat, sender, client_id, body, rank in zip(
-                chat_ids, senders, client_ids, bodies, ranks, strict=True
+            for chat, rank, sender, client_id, body, hides_sender in zip(
+                batch.chats, batch.ranks, *columns, strict=True
             )
             if chat in base
         ]
         self.require_new([(row["sender_id"], row["client_id"]) for row in rows])
-        for chat, count in zip(distinct, counts, strict=True):
+        for chat, count in zip(batch.distinct, batch.counts, strict=True):
             if chat in base:
                 self.chats[chat].last_seq += count
         self.insert(sorted(rows, key=lambda row: (row["chat_id"], row["seq"])))
@@ -109,47 +148,66 @@ class Tables:
 
     def _find_by_client_ids(self, senders: Sequence[int], client_ids: Sequence[int]) -> list[Row]:
         names = zip(senders, client_ids, strict=True)
-        return [self.by_name[name] for name in names if name in self.by_name]
+        found = [self.by_name[name] for name in names if name in self.by_name]
+        return [{**row, "version": self.chats[row["chat_id"]].version} for row in found]
 
     def _page_after(self, chat: int, after: int, limit: int) -> list[Row]:
         return [row for row in self._log(chat) if row["seq"] > after][:limit]
 
-    def _page_before(self, chat: int, before: int, limit: int) -> list[Row]:
-        return [row for row in reversed(self._log(chat)) if row["seq"] < before][:limit]
+    def _page_before(self, chat: int, before: int, limit: int, first: int) -> list[Row]:
+        rows = [row for row in self._log(chat) if first <= row["seq"] < before]
+        return rows[::-1][:limit]
 
     def _missed(
         self, chat_ids: Sequence[int], after: Sequence[int], at_most: Sequence[int]
     ) -> list[Row]:
-        wanted = sorted(zip(chat_ids, after, at_most, strict=True))
-        return [row for one in wanted for row in self._page_after(*one)]
+        wanted = enumerate(zip(chat_ids, after, at_most, strict=True), 1)
+        return [{**row, "place": place} for place, one in wanted for row in self._page_after(*one)]
 
     def _find(self, chat: int, seq: int) -> list[Row]:
         return [row for row in self._log(chat) if row["seq"] == seq]
 
-    def _find_roster(self, chat: int) -> list[Row]:
-        if chat not in self.chats or not self.chats[chat].members:
-            return []
-        table = self.chats[chat]
-        return [{"kind": table.kind, "user_ids": list(table.members)}]
+    def _find_chats(self, chat_ids: Sequence[int]) -> list[Row]:
+        return [_rights_row(self.chats[chat]) for chat in chat_ids if chat in self.chats]
 
-    def _page_of_user(self, user: int, after: int, until: int, limit: int) -> list[Row]:
-        found = [
-            _chat_row(table)
-            for chat, table in sorted(self.chats.items())
-            if after < chat <= until and user in table.members
+    def _find_memberships(self, chat_ids: Sequence[int], users: Sequence[int]) -> list[Row]:
+        return [
+            {**self.chats[chat].members[user], "chat_id": chat, "version": self.chats[chat].version}
+            for chat, user in zip(chat_ids, users, strict=True)
+            if self._is_member(chat, user)
         ]
-        return found[:limit]
 
-    def _find_for_member(self, user: int, chat: int) -> list[Row]:
-        table = self.chats.get(chat)
-        return [_chat_row(table)] if table is not None and user in table.members else []
+    def _broadcast_chats_of(self, users: Sequence[int]) -> list[Row]:
+        return [
+            {"user_id": user, "chat_id": chat}
+            for chat, table in self.chats.items()
+            if table.is_broadcast
+            for user in users
+            if user in table.members
+        ]
+
+    def _pages_of(
+        self, users: Sequence[int], after: Sequence[int], until: Sequence[int], limit: int
+    ) -> list[Row]:
+        rows = []
+        for page, (user, after_id, until_id) in enumerate(zip(users, after, until, strict=True), 1):
+            found = [
+                {**_chat_row(table, user), "page": page}
+                for chat, table in sorted(self.chats.items())
+                if after_id < chat <= until_id and user in table.members
+            ]
+            rows += found[:limit]
+        return rows
+
+    def _seen_by(self, chat: int, users: Sequence[int]) -> list[Row]:
+        return [_chat_row(self.chats[chat], user) for user in users if self._is_member(chat, user)]
 
     def _members_of(self, chat_ids: Sequence[int]) -> list[Row]:
         return [
-            {"chat_id": chat, "user_id": user, "name": self.users[user], **positions}
+            {**member, "chat_id": chat, "name": self.users[user]}
             for chat in sorted(set(chat_ids))
             if chat in self.chats
-            for user, positions in self.chats[chat].members.items()
+            for user, member in self.chats[chat].members.items()
         ]
 
     def _advance_positions(
@@ -161,24 +219,51 @@ class Tables:
     ) -> list[Row]:
         moved = []
         for chat, user, to_delivered, to_read in zip(chat_ids, users, delivered, read, strict=True):
-            table = self.chats.get(chat)
-            if table is None or user not in table.members:
+            if not self._is_member(chat, user):
                 continue
+            table = self.chats[chat]
             before = table.members[user]
+            delivered_seq = min(max(to_delivered, to_read), table.last_seq)
             after = {
-                "delivered_seq": max(
-                    before["delivered_seq"], min(max(to_delivered, to_read), table.last_seq)
-                ),
+                **before,
+                "delivered_seq": max(before["delivered_seq"], delivered_seq),
                 "read_seq": max(before["read_seq"], min(to_read, table.last_seq)),
             }
             if after != before:
                 table.members[user] = after
-                moved.append({"chat_id": chat, "user_id": user, **after})
+                moved.append({**after, "chat_id": chat, "read_before": before["read_seq"]})
         return moved
+
+    def _is_member(self, chat: int, user: int) -> bool:
+        return chat in self.chats and user in self.chats[chat].members
 
     def _log(self, chat: int) -> list[Row]:
         return self.chats[chat].log if chat in self.chats else []
 
 
-def _chat_row(table: ChatTable) -> Row:
-    return {"chat_id": table.chat, "kind": table.kind, "last_seq": table.last_seq}
+def _rights_row(table: ChatTable) -> Row:
+    is_group = table.is_group
+    return {
+        "chat_id": table.chat,
+        "kind": str(table.kind),
+        "version": table.version,
+        "is_broadcast": table.is_broadcast,
+        "permissions": int(GROUP_DEFAULT) if is_group else None,
+        "slow_mode_s": 0 if is_group else None,
+        "signs_posts": True if is_group else None,
+        "user_ids": None if table.is_broadcast else list(table.members),
+    }
+
+
+def _chat_row(table: ChatTable, user: int) -> Row:
+    is_group = table.is_group
+    return {
+        **_rights_row(table),
+        **table.members[user],
+        "last_seq": table.last_seq,
+        "title": TITLE if is_group else None,
+        "about": "" if is_group else None,
+        "member_count": len(table.members) if is_group else None,
+        "default_permissions": int(GROUP_DEFAULT) if is_group else None,
+        "shows_history": True if is_group else None,
+    }

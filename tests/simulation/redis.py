@@ -12,7 +12,8 @@ import contextlib
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Final, Self, cast
+from functools import partial
+from typing import Any, Final, Self, TypeVar, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -23,6 +24,7 @@ from hodhod_server.cluster.routing import ADD, REMOVE
 from tests.simulation.network import APART_S
 from tests.simulation.processes import Process
 
+T = TypeVar("T")
 Operation = Callable[[], object]
 Publication = dict[str, Any]
 
@@ -36,7 +38,8 @@ class RedisServer:
         """The share of publications that arrive twice."""
         self.is_up = True
         self.dice: Final = dice
-        self._routes: dict[str, tuple[list[str], float]] = {}
+        self._values: dict[str, tuple[bytes, float]] = {}
+        self._sets: dict[str, dict[str, None]] = {}
         self._subscribers: dict[str, list[_PubSub]] = {}
 
     def client(self, owner: Process) -> MemoryRedis:
@@ -46,7 +49,8 @@ class RedisServer:
     def crash(self) -> None:
         """Away, and all is forgotten."""
         self.is_up = False
-        self._routes.clear()
+        self._values.clear()
+        self._sets.clear()
         for pubsub in [end for ends in self._subscribers.values() for end in ends]:
             pubsub.break_down()
         self._subscribers.clear()
@@ -57,22 +61,35 @@ class RedisServer:
 
     # --- what commands do, each at one moment ----------------------------------------------------
 
+    def set(self, key: str, value: bytes, life_s: float) -> None:
+        self._values[key] = (value, self._now_s() + life_s)
+
+    def get(self, key: str) -> bytes | None:
+        value, ends_at_s = self._values.get(key, (None, 0.0))
+        return value if self._now_s() < ends_at_s else None
+
+    def delete(self, key: str) -> None:
+        self._values.pop(key, None)
+
     def add_route(self, key: str, gateway: str, life_s: int) -> None:
-        gateways = self.route(key)
+        gateways = self._route(key)
         if gateway not in gateways:
             gateways = [*gateways, gateway]
-        self._routes[key] = (gateways, self._now_s() + life_s)
+        self.set(key, ",".join(gateways).encode(), life_s)
 
     def remove_route(self, key: str, gateway: str) -> None:
-        kept = [one for one in self.route(key) if one != gateway]
+        kept = [one for one in self._route(key) if one != gateway]
         if kept:
-            self._routes[key] = (kept, self._routes[key][1])
+            self._values[key] = (",".join(kept).encode(), self._values[key][1])
         else:
-            self._routes.pop(key, None)
+            self.delete(key)
 
-    def route(self, key: str) -> list[str]:
-        gateways, ends_at_s = self._routes.get(key, ([], 0.0))
-        return gateways if self._now_s() < ends_at_s else []
+    def members(self, key: str) -> dict[str, None]:
+        """A set, in the order in which it grew."""
+        return self._sets.setdefault(key, {})
+
+    def count_subscribers(self, channel: str) -> int:
+        return len(self._subscribers.get(channel, ()))
 
     def subscribe(self, channel: str, pubsub: _PubSub) -> None:
         self._subscribers.setdefault(channel, []).append(pubsub)
@@ -89,6 +106,10 @@ class RedisServer:
             if self.doubles and self.dice.random() < self.doubles:
                 pubsub.carry({"type": "message", "data": data}, publisher)
         return len(subscribers)
+
+    def _route(self, key: str) -> list[str]:
+        route = self.get(key)
+        return route.decode().split(",") if route else []
 
     def _now_s(self) -> float:
         return asyncio.get_running_loop().time()
@@ -130,7 +151,7 @@ class MemoryRedis:
         return results
 
     def register_script(self, text: str) -> _Script:
-        return _Script(self.server, text)
+        return _Script(self, text)
 
     @contextlib.asynccontextmanager
     async def pipeline(self, *, transaction: bool) -> AsyncIterator[_Pipeline]:
@@ -140,15 +161,35 @@ class MemoryRedis:
         return _PubSub(self)
 
     async def mget(self, keys: Sequence[str]) -> list[bytes | None]:
-        def read() -> list[bytes | None]:
-            routes = [",".join(self.server.route(key)) for key in keys]
-            return [route.encode() or None for route in routes]
+        return await self._ask(lambda: [self.server.get(key) for key in keys])
 
-        return cast("list[bytes | None]", (await self.perform([read]))[0])
+    async def set(self, key: str, value: bytes, *, ex: int) -> None:
+        await self._ask(lambda: self.server.set(key, value, ex))
+
+    async def delete(self, key: str) -> None:
+        await self._ask(lambda: self.server.delete(key))
+
+    async def sadd(self, key: str, value: str) -> None:
+        await self._ask(lambda: self.server.members(key).update({value: None}))
+
+    async def srem(self, key: str, *values: str) -> None:
+        await self._ask(lambda: [self.server.members(key).pop(value, None) for value in values])
+
+    async def smembers(self, key: str) -> list[bytes]:
+        return await self._ask(lambda: [value.encode() for value in self.server.members(key)])
+
+    async def pubsub_numsub(self, *channels: str) -> list[tuple[bytes, int]]:
+        return await self._ask(
+            lambda: [
+                (channel.encode(), self.server.count_subscribers(channel)) for channel in channels
+            ]
+        )
 
     async def publish(self, channel: str, data: bytes) -> int:
-        results = await self.perform([lambda: self.server.publish(channel, data, self)])
-        return cast(int, results[0])
+        return await self._ask(lambda: self.server.publish(channel, data, self))
+
+    async def _ask(self, operation: Callable[[], T]) -> T:
+        return cast(T, (await self.perform([operation]))[0])
 
     def take_in(self, pubsub: _PubSub) -> None:
         """A subscription of this process is open."""
@@ -188,20 +229,17 @@ class _Pipeline:
 class _Script:
     """One of the two scripts in `cluster/lua`."""
 
-    def __init__(self, server: RedisServer, text: str) -> None:
-        self._server = server
-        self._text = text
+    def __init__(self, redis: MemoryRedis, text: str) -> None:
+        self._redis = redis
+        server = redis.server
+        by_text: dict[str, Callable[..., None]] = {
+            ADD: server.add_route,
+            REMOVE: server.remove_route,
+        }
+        self._operation = by_text[text]
 
-    async def __call__(
-        self, *, keys: Sequence[str], args: Sequence[Any], client: _Pipeline
-    ) -> None:
-        (key,) = keys
-        if self._text == ADD:
-            client.operations.append(lambda: self._server.add_route(key, args[0], args[1]))
-        elif self._text == REMOVE:
-            client.operations.append(lambda: self._server.remove_route(key, args[0]))
-        else:
-            raise NotImplementedError
+    async def __call__(self, *, keys: Sequence[str], args: Sequence[Any]) -> None:
+        await self._redis.perform([partial(self._operation, key, *args) for key in keys])
 
 
 class _PubSub:

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from hodhod._outbox import Outbox, Pending
 from hodhod._session import Session
 from hodhod_server.cluster.broker import Broker
+from hodhod_server.cluster.register import Register
 from hodhod_server.cluster.routing import Routing
 from hodhod_server.domain.ids import DeviceId, GatewayId
 from hodhod_server.gateway.hub import Hub
@@ -34,6 +35,9 @@ class Sabotage:
 
     def broker(self, broker: Broker) -> Broker:
         return broker
+
+    def register(self, redis: Redis, prefix: str, gateway: GatewayId, broker: Broker) -> Register:
+        return Register(redis, prefix, gateway, broker)
 
     def outbox(self, pending: Iterable[Pending]) -> Outbox:
         return Outbox(pending)

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from hodhod_server.domain.memberships import ChatKind
+
 TALK_S: Final = (2.0, 20.0)  # how long people write and things break
 SENTENCES: Final = (4, 30)
 MANY_SENTENCES: Final = (60, 150)  # more than a page of a sync holds
 AROUND_S: Final = (-5.0, -0.5, -0.02, 0.02, 0.5)
+BROADCAST_MEMBERS: Final = 3  # in the world there are 256
 LONG_TEXT: Final = "x" * 4000  # enough of them fill a send queue
 
 
@@ -75,14 +78,23 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Talk:
+    """A chat and the users in it."""
+
+    members: list[int]
+    kind: ChatKind
+    is_broadcast: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
-    """One run. `devices` are the users they belong to; `chats` the users in them."""
+    """One run. `devices` are the users they belong to."""
 
     talk_s: float
     gateways: int
     users: int
     devices: list[int]
-    chats: list[list[int]]
+    chats: list[Talk]
     sentences: list[Sentence]
     faults: list[Fault]
     latency_s: float
@@ -97,10 +109,7 @@ def draw(dice: random.Random) -> Scenario:
         *range(1, users + 1),
         *(dice.randint(1, users) for _ in range(dice.choice([0, 0, 1, 2]))),
     ]
-    chats = [
-        sorted(dice.sample(range(1, users + 1), dice.randint(min(2, users), users)))
-        for _ in range(dice.randint(1, 3))
-    ]
+    chats = [_talk(dice, users) for _ in range(dice.randint(1, 3))]
     return Scenario(
         talk_s=talk_s,
         gateways=dice.choice([1, 2, 2, 3]),
@@ -114,8 +123,16 @@ def draw(dice: random.Random) -> Scenario:
     )
 
 
+def _talk(dice: random.Random, users: int) -> Talk:
+    """Two people, or a group that names its members, or one that is broadcast to."""
+    members = sorted(dice.sample(range(1, users + 1), dice.randint(2, users)))
+    kind = ChatKind.PRIVATE if len(members) == 2 and dice.random() < 0.5 else ChatKind.GROUP
+    is_large = len(members) > BROADCAST_MEMBERS or dice.random() < 0.3
+    return Talk(members, kind, is_broadcast=kind is ChatKind.GROUP and is_large)
+
+
 def _sentences(
-    dice: random.Random, talk_s: float, devices: list[int], chats: list[list[int]]
+    dice: random.Random, talk_s: float, devices: list[int], chats: list[Talk]
 ) -> list[Sentence]:
     """People write in bursts; one in four runs has long texts."""
     sentences: list[Sentence] = []
@@ -123,7 +140,7 @@ def _sentences(
     wanted = dice.randint(*(MANY_SENTENCES if dice.random() < 0.05 else SENTENCES))
     while len(sentences) < wanted:
         chat = dice.randrange(len(chats))
-        device = dice.choice([i for i, user in enumerate(devices) if user in chats[chat]])
+        device = dice.choice([i for i, user in enumerate(devices) if user in chats[chat].members])
         at_s = dice.uniform(0.0, talk_s)
         for _ in range(dice.choice([1, 1, 2, 5, 12])):
             name = dice.getrandbits(52) + 1

@@ -56,8 +56,8 @@ class World:
         self._refused: set[tuple[int, int]] = set()
         for user in range(1, scenario.users + 1):
             self._tables.users[user] = f"user {user}"
-        for members in scenario.chats:
-            self._tables.add_chat("private", members)
+        for chat in scenario.chats:
+            self._tables.add_chat(chat.kind, chat.members, is_broadcast=chat.is_broadcast)
         self._devices = [self._new_device(number) for number in range(len(scenario.devices))]
 
     @property

@@ -6,27 +6,45 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from hodhod_server.domain.chat_log import Appended, Draft
-from hodhod_server.domain.errors import ChatNotFound, ClientIdReused, HodhodError, Overloaded
+from hodhod_server.domain.errors import (
+    ChatNotFound,
+    ClientIdReused,
+    Forbidden,
+    HodhodError,
+    Overloaded,
+)
 from hodhod_server.domain.ids import ChatId, ClientId, UserId
 from hodhod_server.domain.keys import Keys
 from hodhod_server.settings import GroupCommitSettings
 from hodhod_server.store import chats, messages
-from hodhod_server.store.database import Database
-from hodhod_server.store.group_commit import Committed, GroupCommit
+from hodhod_server.store.database import Database, Tx
+from hodhod_server.store.group_commit import Committed, GroupCommit, Recheck
 from tests.clock import FakeClock
 from tests.people import People
 
 
+async def refuse(tx: Tx, drafts: Sequence[Draft]) -> list[Draft | HodhodError]:
+    """The answer for chats that are not there."""
+    return [ChatNotFound() for _ in drafts]
+
+
 @asynccontextmanager
 async def running(
-    database: Database, clock: FakeClock, **settings: int
+    database: Database,
+    clock: FakeClock,
+    recheck: Recheck = refuse,
+    *,
+    queue_s_max: float = 2.0,
+    **settings: int,
 ) -> AsyncIterator[tuple[GroupCommit, list[Committed]]]:
     """A writer at work, and what it announced."""
     announced: list[Committed] = []
-    writer = GroupCommit(database, GroupCommitSettings(**settings), clock, announced.extend)
+    own = GroupCommitSettings(queue_s_max=queue_s_max, **settings)
+    writer = GroupCommit(database, own, clock, announced.extend, recheck)
     async with asyncio.TaskGroup() as tasks:
         loop = tasks.create_task(writer.run())
         yield writer, announced
@@ -143,12 +161,33 @@ async def test_refusals_touch_only_their_own_message(
 async def test_a_full_queue_refuses_at_once(
     database: Database, clock: FakeClock, chat: ChatId, pair: tuple[UserId, UserId]
 ) -> None:
-    writer = GroupCommit(database, GroupCommitSettings(queue_rows_max=2), clock, lambda batch: None)
+    writer = GroupCommit(
+        database, GroupCommitSettings(queue_rows_max=2), clock, lambda batch: None, refuse
+    )
     one, two, three = drafts(chat, pair[0], [1, 2, 3])
     writer.submit(one)
     writer.submit(two)
     with pytest.raises(Overloaded):
         writer.submit(three)
+
+
+async def test_a_queue_that_does_not_move_refuses_before_it_is_full(
+    database: Database, clock: FakeClock, chat: ChatId, pair: tuple[UserId, UserId]
+) -> None:
+    one, two, three, four = drafts(chat, pair[0], [1, 2, 3, 4])
+    async with running(database, clock, queue_s_max=0.1) as (writer, _):
+        async with database.transaction() as tx:
+            await tx.execute("LOCK TABLE messages IN ACCESS EXCLUSIVE MODE")
+            in_work = writer.submit(one)
+            await asyncio.sleep(0.05)
+            waiting = writer.submit(two)
+            await asyncio.sleep(0.2)
+            with pytest.raises(Overloaded) as refused:
+                writer.submit(three)
+            assert refused.value.retry_after_s is not None
+            assert refused.value.retry_after_s >= 0.5
+        assert ((await in_work).seq, (await waiting).seq) == (1, 2)
+        assert (await writer.submit(four)).seq == 3, "it moves again and takes more at once"
 
 
 async def test_a_lost_database_refuses_and_a_resend_goes_through(
@@ -168,3 +207,74 @@ async def test_a_lost_database_refuses_and_a_resend_goes_through(
                 break
             assert all(isinstance(result, HodhodError) for result in results)
     assert [result.seq for result in results if isinstance(result, Appended)] == [1, 2]
+
+
+async def test_a_chat_that_changed_meanwhile_takes_what_is_still_allowed_in_its_order(
+    database: Database, clock: FakeClock, chat: ChatId, pair: tuple[UserId, UserId]
+) -> None:
+    async with database.connection() as connection:
+        await connection.execute("UPDATE chats SET version = 3 WHERE chat_id = $1", chat)
+    rechecked: list[int] = []
+
+    async def recheck(tx: Tx, stale: Sequence[Draft]) -> list[Draft | HodhodError]:
+        rechecked.extend(draft.client_id for draft in stale)
+        return [
+            Forbidden() if draft.client_id == 2 else msgspec.structs.replace(draft, version=3)
+            for draft in stale
+        ]
+
+    mixed = [
+        msgspec.structs.replace(draft, version=version)
+        for draft, version in zip(drafts(chat, pair[0], [1, 2, 3, 4]), [2, 2, 3, 3], strict=True)
+    ]
+    async with running(database, clock, recheck=recheck, batch_rows_max=4) as (writer, announced):
+        results = await outcomes(writer, mixed)
+    assert rechecked == [1, 2, 3, 4], "drafts that disagree are all checked again"
+    assert isinstance(results[1], Forbidden)
+    assert [item.draft.client_id for item in announced] == [1, 3, 4]
+    assert [item.appended.seq for item in announced] == [1, 2, 3]
+    assert {item.draft.version for item in announced} == {3}
+
+
+async def test_a_chat_that_never_stops_changing_refuses_and_holds_nobody_up(
+    database: Database, clock: FakeClock, chat: ChatId, pair: tuple[UserId, UserId]
+) -> None:
+    async def recheck(tx: Tx, stale: Sequence[Draft]) -> list[Draft | HodhodError]:
+        return [msgspec.structs.replace(draft, version=draft.version + 1) for draft in stale]
+
+    restless = msgspec.structs.replace(drafts(chat, pair[0], [1])[0], version=1)
+    async with running(database, clock, recheck=recheck) as (writer, _):
+        first, second = await outcomes(writer, [restless, *drafts(chat, pair[0], [2])])
+        assert isinstance(first, Overloaded)
+        assert isinstance(second, Overloaded)  # of the same chat and batch
+        assert isinstance((await outcomes(writer, drafts(chat, pair[0], [2])))[0], Appended)
+
+
+async def test_a_resend_is_told_as_the_log_has_it(
+    database: Database, clock: FakeClock, chat: ChatId, pair: tuple[UserId, UserId]
+) -> None:
+    first = msgspec.structs.replace(drafts(chat, pair[0], [1])[0], hides_sender=True)
+    async with running(database, clock) as (writer, announced):
+        await outcomes(writer, [first])
+        await outcomes(writer, [msgspec.structs.replace(first, hides_sender=False, body=b"\xa1y")])
+    assert [(item.draft.hides_sender, item.draft.body) for item in announced] == [
+        (True, b"\xa1x")
+    ] * 2
+
+
+async def test_a_resend_with_an_old_audience_tells_nobody(
+    database: Database, clock: FakeClock, chat: ChatId, pair: tuple[UserId, UserId]
+) -> None:
+    async with database.transaction() as tx:
+        notes = await chats.open_private(tx, pair[0], pair[0], clock.now())
+    batch = [
+        msgspec.structs.replace(draft, audience=pair)
+        for draft in (*drafts(chat, pair[0], [1]), *drafts(notes, pair[0], [2]))
+    ]
+    async with running(database, clock) as (writer, announced):
+        await outcomes(writer, batch)
+        async with database.connection() as connection:
+            await connection.execute("UPDATE chats SET version = 1 WHERE chat_id = $1", chat)
+        results = await outcomes(writer, batch)
+    assert all(isinstance(result, Appended) for result in results)
+    assert [item.draft.audience for item in announced] == [pair, pair, (), pair]

@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 
 from hodhod_wire import frames
 from hodhod_wire.codec import Codec
-from hodhod_wire.events import File, Message, Text
+from hodhod_wire.events import Changed, Created, File, Joined, Left, Message, Removed, Text
 from hodhod_wire.limits import ID_MAX
 
 Sample = Callable[[Codec], Struct]
@@ -39,6 +39,41 @@ _CHAT: Final = frames.Chat(
         frames.Member(user=SARA, name="سارا", delivered=43, read=42),
         frames.Member(user=REZA, name="Reza"),
     ],
+)
+_GROUP: Final = frames.Chat(
+    chat=12,
+    kind="group",
+    last_seq=310,
+    title="کوه‌نوردان",
+    about="جمعه‌ها، شش صبح",
+    member_count=214,
+    default_permissions=["post", "send_files", "invite"],
+    slow_mode_s=10,
+    history="from_joining",
+    me=frames.OwnMembership(
+        role="admin",
+        permissions=["post", "send_files", "invite", "manage_members"],
+        own_permissions=["manage_members"],
+        first_seq=57,
+        delivered=310,
+        read=301,
+    ),
+)
+_CHANNEL: Final = frames.Chat(
+    chat=13,
+    kind="channel",
+    last_seq=9,
+    title="News",
+    member_count=10_000,
+    signs_posts=False,
+    broadcast=True,
+    me=frames.OwnMembership(role="member", muted_until=AT_MS),
+)
+_JOINED: Final = Message(
+    chat=12, seq=311, sender=SARA, client_id=CLIENT_ID, at=AT_MS, body=Joined([REZA])
+)
+_UNSIGNED: Final = Message(
+    chat=13, seq=10, sender=0, client_id=CLIENT_ID, at=AT_MS, body=Text(text="سلام")
 )
 
 
@@ -80,6 +115,9 @@ SERVER_FRAMES: Final[Mapping[str, Sample]] = {
     "welcome_other_heartbeat": _always(
         frames.Welcome(ref=1, user=SARA, device=11, at=AT_MS, heartbeat_s=15)
     ),
+    "welcome_to_many": _always(
+        frames.Welcome(ref=1, user=SARA, device=11, at=AT_MS, reconnect_within_ms=12_000)
+    ),
     "ok": _always(frames.Ok(ref=8)),
     "error": _always(
         frames.Error(
@@ -116,6 +154,7 @@ SERVER_FRAMES: Final[Mapping[str, Sample]] = {
     "page": lambda codec: frames.Page(ref=5, chat=CHAT, events=_raw(codec, _MESSAGE), more=True),
     "page_empty": _always(frames.Page(ref=5, chat=CHAT, events=[])),
     "chat": _always(frames.ChatState(ref=6, chat=_CHAT)),
+    "chat_of_a_group": _always(frames.ChatState(ref=6, chat=_GROUP)),
     "link": _always(
         frames.Link(
             ref=9, url=f"https://media.example/v1/media/{MEDIA}?e=1&s=c2ln", expires_at=AT_MS
@@ -124,6 +163,9 @@ SERVER_FRAMES: Final[Mapping[str, Sample]] = {
     "event": lambda codec: frames.EventPush(event=Raw(codec.encode(_MESSAGE))),
     "position": _always(frames.PositionPush(chat=CHAT, user=REZA, delivered=43, read=0)),
     "typing": _always(frames.TypingPush(chat=CHAT, user=REZA)),
+    "chat_state": _always(frames.ChatPush(chat=_GROUP)),
+    "chat_state_of_a_channel": _always(frames.ChatPush(chat=_CHANNEL)),
+    "chat_gone": _always(frames.ChatGone(chat=12)),
     "resync": _always(frames.Resync(within_ms=5_000)),
     "resync_at_once": _always(frames.Resync()),
 }
@@ -131,6 +173,8 @@ SERVER_FRAMES: Final[Mapping[str, Sample]] = {
 EVENTS: Final[Mapping[str, Sample]] = {
     "message": _always(_MESSAGE),
     "message_with_file": _always(_FILE_MESSAGE),
+    "message_with_notice": _always(_JOINED),
+    "message_unsigned": _always(_UNSIGNED),
 }
 
 BODIES: Final[Mapping[str, Sample]] = {
@@ -139,5 +183,22 @@ BODIES: Final[Mapping[str, Sample]] = {
     "file": _always(_FILE),
     "file_unknown_type_with_caption": _always(
         File(media=MEDIA, name="یادداشت", size=0, caption="گوش کن")
+    ),
+    "created": _always(Created("کوه‌نوردان", [REZA])),
+    "created_without_others": _always(Created("News")),
+    "joined": _always(Joined([REZA, 15])),
+    "left": _always(Left(REZA)),
+    "removed": _always(Removed(REZA)),
+    "changed": _always(Changed(title="کوه‌نوردان", slow_mode_s=30)),
+    "changed_in_all": _always(
+        Changed(
+            title="News",
+            about="",
+            default_permissions=[],
+            slow_mode_s=0,
+            history="all",
+            signs_posts=False,
+            broadcast=True,
+        )
     ),
 }

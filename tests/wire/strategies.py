@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from hodhod_wire.codec import Codec
-from hodhod_wire.events import Body, Event
+from hodhod_wire.events import Content, Event
 from hodhod_wire.frames import ClientFrame, ServerFrame
 
 TEXT_CHARS: Final = 40  # longer texts have their own tests; here they would only cost time
@@ -30,7 +30,7 @@ def classes(union: Any) -> tuple[type[msgspec.Struct], ...]:
 CLIENT_FRAMES: Final = classes(ClientFrame)
 SERVER_FRAMES: Final = classes(ServerFrame)
 EVENTS: Final = classes(Event)
-BODIES: Final = classes(Body)
+BODIES: Final = classes(Content)
 
 
 @functools.cache
@@ -51,7 +51,8 @@ def _of(info: inspect.Type, codec: Codec) -> st.SearchStrategy[Any]:
         case inspect.Metadata():
             return _of(info.type, codec)
         case inspect.ListType():
-            return st.lists(_of(info.item_type, codec), max_size=LIST_ITEMS)
+            least = info.min_length or 0
+            return st.lists(_of(info.item_type, codec), min_size=least, max_size=LIST_ITEMS)
         case inspect.RawType():
             return st.one_of([values(event, codec) for event in EVENTS]).map(
                 lambda event: msgspec.Raw(codec.encode(event))

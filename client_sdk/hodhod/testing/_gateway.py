@@ -84,6 +84,8 @@ class Gateway:
         """What the next sends are answered with, instead of being carried out."""
         self.requests: list[ClientFrame] = []
         """Every frame that came in, oldest first."""
+        self.reconnect_within_ms = 0
+        """Over how long clients that lose their connection spread their return."""
         self._logs = logs
         self._doors = doors
         self._background = background
@@ -101,13 +103,17 @@ class Gateway:
         wire = Wire(socket, request, user)
         self.wires.add(wire)
         try:
-            await wire.send(Welcome(ref=hello.ref, user=user, device=1, at=AT_MS))
+            await wire.send(self._welcome(hello.ref, user))
             async for message in socket:
                 if message.type is WSMsgType.BINARY:
                     await self._take(wire, MSGPACK.decode_client(message.data))
         finally:
             self.wires.discard(wire)
         return socket
+
+    def _welcome(self, ref: int, user: int) -> Welcome:
+        within_ms = self.reconnect_within_ms
+        return Welcome(ref=ref, user=user, device=1, at=AT_MS, reconnect_within_ms=within_ms)
 
     async def push(self, frame: Frame, users: set[int], but: Wire | None = None) -> None:
         """To all of them who are connected, as well as the faults allow."""

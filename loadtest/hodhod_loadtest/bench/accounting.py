@@ -151,6 +151,16 @@ class ServerProcesses:
         """The most resident memory that these processes had."""
         return sum(_number_after("VmHWM:", PROC / str(pid) / "status") for pid in self._of(label))
 
+    def keep_to(self, cores: set[int]) -> None:
+        """Run the whole server on these cores; what it starts from here on inherits that."""
+        stats = {stat.pid: stat for stat in _read_stats()}
+        for pid in stats:
+            if _label(pid, stats, self._labels) is None:
+                continue
+            for task in (PROC / str(pid) / "task").iterdir():
+                with contextlib.suppress(ProcessLookupError):
+                    os.sched_setaffinity(int(task.name), cores)
+
     def count(self, label: str) -> int:
         return len(self._of(label))
 

@@ -70,16 +70,20 @@ class Connection(asyncio.Protocol):
     async def open(cls, door: Door, token: str, listener: Listener) -> Self:
         """Connected and welcomed. Raises `ConnectionError`, `TimeoutError`."""
         connection = cls(door, token, listener)
+        await connection.connect()
+        return connection
+
+    async def connect(self) -> None:
+        """Until the welcome. Raises `ConnectionError`, `TimeoutError`."""
         try:
             async with asyncio.timeout(PATIENCE_S):
                 loop = asyncio.get_running_loop()
-                await loop.create_connection(lambda: connection, door.host, door.port)
-                await connection._upgraded
-                await connection._ask("hello", agent="bench")
+                await loop.create_connection(lambda: self, self._door.host, self._door.port)
+                await self._upgraded
+                await self._ask("hello", agent="bench")
         except BaseException:
-            connection._abort()
+            self._abort()
             raise
-        return connection
 
     async def sync(self, positions: Mapping[int, int]) -> None:
         """Ask what was missed, as a client does after every welcome."""
@@ -105,6 +109,11 @@ class Connection(asyncio.Protocol):
                 await asyncio.shield(self._over)
         finally:
             self._abort()
+
+    def hang_up(self) -> None:
+        """End it without a word, and without hearing what was under way."""
+        self._is_closing = True
+        self._abort()
 
     # --- what asyncio calls ----------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ TEXT_CHARS: Final = 100  # as in the measurements of other servers that ours are
 TEXT: Final = "salaam " * (TEXT_CHARS // 7) + "!" * (TEXT_CHARS % 7)
 FIRST_NUMBER: Final = 1 << 32  # refs of other requests stay far below
 _OVERLOADED: Final = "overloaded"
+_NUMBERS: Final = itertools.count(FIRST_NUMBER)  # a sender's numbers are its own for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,11 @@ class Flights:
         self.on_heard: Callable[[], None] = lambda: None
         self._under_way: dict[int, Flight] = {}
         self._clock = asyncio.get_running_loop().time
-        self._numbers = itertools.count(FIRST_NUMBER)
         self._quiet = asyncio.Event()
 
     def take_off(self, wire: Wire, due: float) -> Flight:
         """Write a message that is, or was, due at that time."""
-        number = next(self._numbers)
+        number = next(_NUMBERS)
         flight = self._under_way[number] = Flight(wire, due)
         self._quiet.clear()
         wire.writer.send_text(wire.chat, number, TEXT)

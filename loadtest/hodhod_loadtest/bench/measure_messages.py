@@ -149,5 +149,5 @@ def _milliseconds(samples_s: Sequence[float]) -> dict[str, object]:
 
 
 OPEN_LOOPS: Final = {
-    open_loop_name(rate_per_s): partial(open_loop, rate_per_s) for rate_per_s in (1000, 3000)
+    open_loop_name(rate_per_s): partial(open_loop, rate_per_s) for rate_per_s in (1000, 3000, 6000)
 }

@@ -13,6 +13,7 @@ from hodhod_loadtest.bench.connection import Connection
 from hodhod_loadtest.bench.figures import BenchFailed, Figure, LeftOut, percentile, rounded
 from hodhod_loadtest.bench.loops import ClosedRun
 from hodhod_loadtest.bench.people import AT_ONCE, Person, pair_up
+from hodhod_loadtest.bench.population import settle
 from hodhod_loadtest.bench.target import Plan, Target, open_target
 
 SIGNUPS: Final = "signups_per_server_cpu_s"
@@ -130,7 +131,7 @@ async def idle(plan: Plan) -> list[Figure | LeftOut]:
 
 async def _pss_kib(plan: Plan, target: Target) -> tuple[int, int]:
     """Of the gateways, warmed up and with everybody there."""
-    people = await target.newcomers.many(WARMING_CONNECTIONS + plan.idle_connections)
+    people = await settle(target.data_dir, WARMING_CONNECTIONS + plan.idle_connections)
     quiet = Quiet()
     connections: list[Connection] = []
     try:

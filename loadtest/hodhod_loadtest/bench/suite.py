@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hodhod_loadtest.bench import measure_files, measure_messages, measure_people
+from hodhod_loadtest.bench import (
+    measure_files,
+    measure_groups,
+    measure_growth,
+    measure_messages,
+    measure_people,
+)
 from hodhod_loadtest.bench.figures import BenchFailed, Figure, LeftOut
 from hodhod_loadtest.bench.pacing import ticking_loop
 from hodhod_loadtest.bench.target import Plan
@@ -36,6 +42,10 @@ BENCHES: Final = (
         Bench((name,), measure, ticking_loop)
         for name, measure in measure_messages.OPEN_LOOPS.items()
     ),
+    Bench((measure_groups.FANOUT,), measure_groups.fanout),
+    Bench((measure_groups.LARGE_POST,), measure_groups.large_post),
+    Bench((measure_growth.HISTORY, measure_growth.CHATS), measure_growth.log),
+    Bench((measure_growth.MEMBERS,), measure_growth.members),
     Bench((measure_people.IDLE,), measure_people.idle),
     Bench((measure_people.CONNECTS,), measure_people.connects),
     Bench((measure_people.SIGNUPS,), measure_people.signups),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import yarl
 
@@ -22,7 +23,15 @@ class Plan:
     seconds: float = 5.0
     warm_up_s: float = 1.0
     pairs: int = 100
-    idle_connections: int = 2000
+    idle_connections: int = 10_000
+    group_online: int = 1000
+    large_group_members: int = 100_000
+    large_group_online: int = 10_000
+    flooding: int = 1000
+    overload_s: float = 60.0
+    grown_messages: int = 10_000_000
+    grown_chats: int = 1_000_000
+    grown_members: int = 200_000
     file_mib: int = 300
     environment: Mapping[str, str] = field(default_factory=dict)
     """Of the servers, on top of ours: settings under which to measure."""
@@ -38,6 +47,7 @@ class Target:
     door: Door
     api_url: str
     media_url: str
+    data_dir: Path
     newcomers: Newcomers
     processes: ServerProcesses
 
@@ -55,6 +65,7 @@ async def open_target(plan: Plan) -> AsyncIterator[Target]:
             door=Door(socket.host, socket.port, socket.path),
             api_url=told["api"],
             media_url=told["media"],
+            data_dir=server.data_dir,
             newcomers=Newcomers(told["signup"]),
             processes=ServerProcesses.of(server.data_dir),
         )

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from hodhod_server.domain.ids import DeviceId, GatewayId, UserId
+from hodhod_server.domain.ids import ChatId, DeviceId, GatewayId, UserId
 
 
 class BrokerUnavailable(Exception):
@@ -23,12 +23,14 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     """One encoded push frame (MessagePack) and the people it is for.
 
     `origin` is the connection that caused it and gets a reply instead; 0: nobody is left out.
-    Connection ids are random, so that they mean the same on every gateway.
+    Connection ids are random, so that they mean the same on every gateway. `chat` is the broadcast
+    chat whose members it is for besides; 0: nobody but `users`.
     """
 
     users: tuple[UserId, ...]
     frame: bytes
     origin: int = 0
+    chat: int = 0
 
 
 class Subscriber(Protocol):
@@ -40,11 +42,14 @@ class Subscriber(Protocol):
     def on_gap(self) -> None:
         """Anything may have been lost: everybody here must sync."""
 
-    def on_gap_for(self, users: Sequence[UserId]) -> None:
-        """Something for these people may have been lost."""
+    def on_gap_for(self, users: Sequence[UserId], chats: Sequence[ChatId]) -> None:
+        """Something for these people may have been lost, or for who is in these chats."""
 
     def on_device_ended(self, device: DeviceId) -> None:
         """A session was ended somewhere."""
+
+    def on_chat_changed(self, chat: ChatId, version: int, users: Sequence[UserId]) -> None:
+        """A chat has this version now; `users` came, left or may other things."""
 
 
 class Broker(Protocol):
@@ -54,10 +59,23 @@ class Broker(Protocol):
         """Send one batch to each gateway. Returns the gateways that nobody answers for any more."""
         ...
 
-    async def announce_gap(self, users: Sequence[UserId]) -> None:
-        """Tell every gateway that these people may have missed something; none named: everybody."""
+    async def broadcast(self, envelopes: Sequence[Envelope]) -> None:
+        """Send a batch of broadcasts to all other gateways."""
+        ...
+
+    async def announce_gap(self, users: Sequence[UserId], chats: Sequence[ChatId]) -> None:
+        """Tell every gateway who may have missed something: these people, who is in these chats.
+
+        Nobody and nothing named: everybody.
+        """
         ...
 
     async def announce_end(self, device: DeviceId) -> None:
         """Tell every process that the device's session is over."""
+        ...
+
+    async def announce_chat_changed(
+        self, chat: ChatId, version: int, users: Sequence[UserId]
+    ) -> None:
+        """Tell every gateway a chat's version, and who came, left or may other things."""
         ...

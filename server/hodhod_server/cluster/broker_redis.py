@@ -20,7 +20,7 @@ from redis.asyncio.client import PubSub
 from hodhod_server.cluster.broker import BrokerUnavailable, Envelope, Subscriber
 from hodhod_server.cluster.redis_pool import talking_to_redis
 from hodhod_server.domain.backoff import delay_s
-from hodhod_server.domain.ids import DeviceId, GatewayId, UserId
+from hodhod_server.domain.ids import ChatId, DeviceId, GatewayId, UserId
 from hodhod_server.telemetry import logs, metrics
 
 log = logs.get("broker")
@@ -32,20 +32,29 @@ class _Batch(msgspec.Struct, frozen=True, array_like=True, tag="batch"):
     envelopes: list[Envelope]
 
 
-class _GatewayStarted(msgspec.Struct, frozen=True, array_like=True, tag="started"):
-    gateway: GatewayId
-
-
 class _Gap(msgspec.Struct, frozen=True, array_like=True, tag="gap"):
     users: list[UserId]
+    chats: list[ChatId]
+
+
+class _Broadcast(msgspec.Struct, frozen=True, array_like=True, tag="broadcast"):
+    sender: GatewayId
+    envelopes: list[Envelope]
 
 
 class _DeviceEnded(msgspec.Struct, frozen=True, array_like=True, tag="ended"):
     device: DeviceId
 
 
+class _ChatChanged(msgspec.Struct, frozen=True, array_like=True, tag="chat"):
+    chat: ChatId
+    version: int
+    users: list[UserId]
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Batch | _GatewayStarted | _Gap | _DeviceEnded).decode
+_Publication = _Batch | _Broadcast | _Gap | _DeviceEnded | _ChatChanged
+_decode = msgspec.msgpack.Decoder(_Publication).decode
 
 
 class RedisBroker:
@@ -74,27 +83,38 @@ class RedisBroker:
                 receivers = await pipeline.execute()
         return [gateway for gateway, count in zip(batches, receivers, strict=True) if not count]
 
-    async def announce_gap(self, users: Sequence[UserId]) -> None:
-        """Tell every gateway that these people may have missed something; none named: everybody."""
-        await self._announce(_Gap(list(users)))
+    async def broadcast(self, envelopes: Sequence[Envelope]) -> None:
+        """Send a batch of broadcasts to all other gateways."""
+        await self._announce(_Broadcast(self._gateway, list(envelopes)))
+
+    async def announce_gap(self, users: Sequence[UserId], chats: Sequence[ChatId]) -> None:
+        """Tell every gateway who may have missed something: these people, who is in these chats.
+
+        Nobody and nothing named: everybody.
+        """
+        await self._announce(_Gap(list(users), list(chats)))
 
     async def announce_end(self, device: DeviceId) -> None:
         """Tell every process that the device's session is over."""
         await self._announce(_DeviceEnded(device))
 
+    async def announce_chat_changed(
+        self, chat: ChatId, version: int, users: Sequence[UserId]
+    ) -> None:
+        """Tell every gateway a chat's version, and who came, left or may other things."""
+        await self._announce(_ChatChanged(chat, version, list(users)))
+
     async def run(self, subscriber: Subscriber) -> None:
         """Hear what is published for this gateway, until cancelled."""
-        attempt, is_new, was_lost = 0, True, False
+        attempt, was_lost = 0, False
         while True:
             try:
                 with talking_to_redis():
                     async with self._redis.pubsub() as pubsub:
                         await pubsub.subscribe(self._channel(self._gateway), self._everybody)
-                        if is_new:
-                            await self._announce(_GatewayStarted(self._gateway))
                         if was_lost:
                             self._tell_return()
-                        attempt, is_new, was_lost = 0, False, False
+                        attempt, was_lost = 0, False
                         await self._listen(pubsub, subscriber)
             except BrokerUnavailable as error:
                 if attempt == 0:
@@ -133,18 +153,23 @@ class RedisBroker:
             log.warning("publication.not_understood")  # of a later version, perhaps
             subscriber.on_gap()
             return
+        self._hand_on(value, subscriber)
+
+    def _hand_on(self, value: _Publication, subscriber: Subscriber) -> None:
         match value:
             case _Batch(envelopes):
                 subscriber.on_envelopes(envelopes)
             case _DeviceEnded(device):
                 subscriber.on_device_ended(device)
-            case _Gap([]):
+            case _ChatChanged(chat, version, users):
+                subscriber.on_chat_changed(chat, version, users)
+            case _Broadcast(sender, envelopes):
+                if sender != self._gateway:
+                    subscriber.on_envelopes(envelopes)
+            case _Gap([], []):
                 subscriber.on_gap()
-            case _Gap(users):
-                subscriber.on_gap_for(users)
-            case _GatewayStarted(gateway):
-                if gateway != self._gateway:
-                    subscriber.on_gap()
+            case _Gap(users, chats):
+                subscriber.on_gap_for(users, chats)
 
     async def _announce(self, value: msgspec.Struct) -> None:
         with talking_to_redis():

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from typing import Final
 
 from hodhod_server.cluster.broker import BrokerUnavailable
-from hodhod_server.cluster.routing import RENEW_CHUNK, RENEW_S, Routing
+from hodhod_server.cluster.routing import RENEW_S, Routing
 from hodhod_server.domain.ids import UserId
 
 RETRY_S: Final = 1.0
+GATHER_S: Final = 0.005  # nobody feels it, and a storm writes two hundred times a second at most
 _Waiting = dict[UserId, asyncio.Future[None]]
 
 
@@ -73,6 +73,8 @@ class RouteKeeper:
                     await self._changed.wait()
             except TimeoutError:
                 pass
+            else:
+                await asyncio.sleep(GATHER_S)
             self._changed.clear()
             await self._write_changes()
             if loop.time() >= self._write_all_at:
@@ -81,37 +83,33 @@ class RouteKeeper:
     async def withdraw(self) -> None:
         """This gateway stops: nobody is here any more."""
         try:
-            for chunk in _chunks(list(self._present)):
-                await self._routing.remove(chunk)
+            await self._routing.remove(list(self._present))
         except BrokerUnavailable:
             return  # the routes expire by themselves
 
     async def _write_changes(self) -> None:
         arrived, self._arrived = self._arrived, {}
         if self._is_incomplete:
-            _settle(arrived, arrived)  # Redis is away, and has not been waited for in vain again
+            _settle(arrived)  # Redis is away, and has not been waited for in vain again
             return
         departed, self._departed = self._departed, set()
         self._being_written = arrived
         try:
-            for chunk in _chunks(arrived):
-                await self._routing.add(chunk)
-                _settle(arrived, chunk)
-            for chunk in _chunks(user for user in departed if user not in self._present):
-                await self._routing.remove(chunk)
+            await self._routing.add(arrived)
+            _settle(arrived)
+            await self._routing.remove(user for user in departed if user not in self._present)
         except BrokerUnavailable:
             self._departed |= departed
             self._must_write_all(after_s=RETRY_S)
         finally:
             self._being_written = {}
-            _settle(arrived, arrived)
+            _settle(arrived)
 
     async def _write_all(self) -> None:
         was_incomplete, self._is_incomplete = self._is_incomplete, False
         self._write_all_at = asyncio.get_running_loop().time() + RENEW_S
         try:
-            for chunk in _chunks(list(self._present)):
-                await self._routing.add(chunk)
+            await self._routing.add(list(self._present))
         except BrokerUnavailable:
             self._must_write_all(after_s=RETRY_S)
             return
@@ -125,13 +123,7 @@ class RouteKeeper:
         self._changed.set()
 
 
-def _settle(waiting: _Waiting, users: Iterable[UserId]) -> None:
-    for user in users:
-        if not waiting[user].done():
-            waiting[user].set_result(None)
-
-
-def _chunks(users: Iterable[UserId]) -> Iterator[list[UserId]]:
-    remaining = iter(users)
-    while chunk := list(islice(remaining, RENEW_CHUNK)):
-        yield chunk
+def _settle(waiting: _Waiting) -> None:
+    for arrival in waiting.values():
+        if not arrival.done():
+            arrival.set_result(None)

@@ -8,16 +8,18 @@ part again when Redis returns.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final, cast
 
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
 
 from hodhod_server.cluster.redis_pool import read_script, talking_to_redis
 from hodhod_server.domain.ids import GatewayId, UserId
 
 ROUTE_LIFE_S: Final = 180
 RENEW_S: Final = 60  # two renewals may fail before a route is lost
-RENEW_CHUNK: Final = 500  # one pipeline's worth: about a millisecond of Redis
+KEYS_MAX: Final = 500  # of one script: about a millisecond in which Redis does nothing else
 ADD: Final = read_script("route_add")
 REMOVE: Final = read_script("route_remove")
 
@@ -34,23 +36,19 @@ class Routing:
 
     async def add(self, users: Iterable[UserId]) -> None:
         """These people have a connection here, for the next `ROUTE_LIFE_S`."""
-        with talking_to_redis():
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for user in users:
-                    await self._add(
-                        keys=[self._key(user)], args=[self.gateway, ROUTE_LIFE_S], client=pipeline
-                    )
-                await pipeline.execute()
+        await self._run(self._add, users, self.gateway, ROUTE_LIFE_S)
 
     async def remove(self, users: Iterable[UserId], gateway: GatewayId | None = None) -> None:
         """These people have no connection here (or on `gateway`, which is gone) any more."""
-        with talking_to_redis():
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for user in users:
-                    await self._remove(
-                        keys=[self._key(user)], args=[gateway or self.gateway], client=pipeline
-                    )
-                await pipeline.execute()
+        await self._run(self._remove, users, gateway or self.gateway)
+
+    async def _run(
+        self, script: AsyncScript, users: Iterable[UserId], *arguments: str | int
+    ) -> None:
+        remaining = map(self._key, users)
+        while keys := list(islice(remaining, KEYS_MAX)):
+            with talking_to_redis():
+                await script(keys=keys, args=arguments)
 
     async def resolve(self, users: Sequence[UserId]) -> dict[UserId, list[GatewayId]]:
         """Where each of them is connected; people who are nowhere are left out."""

@@ -10,7 +10,8 @@ from hodhod_server.domain.ids import ChatId, ClientId, Seq, UserId
 class Draft(msgspec.Struct, frozen=True):
     """A message that is allowed and not yet durable. `body` is encoded (MessagePack).
 
-    `audience` and `origin` are not stored: who is to hear of it, and the connection it came from.
+    `audience`, `origin` and `version` are not stored: who is to hear of it (nobody is named in a
+    broadcast chat), the connection it came from, and the chat's version when it was allowed.
     """
 
     chat: ChatId
@@ -19,6 +20,10 @@ class Draft(msgspec.Struct, frozen=True):
     body: bytes
     audience: tuple[UserId, ...] = ()
     origin: int = 0
+    version: int = 0
+    is_broadcast: bool = False
+    hides_sender: bool = False
+    holds_file: bool = False
 
 
 class Appended(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,6 +19,11 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+
+def from_ms(at_ms: int) -> datetime:
+    """The moment of a time that travelled. Raises `OverflowError` beyond the year 9999."""
+    return EPOCH + timedelta(milliseconds=at_ms)
 
 
 def to_ms(moment: datetime) -> int:

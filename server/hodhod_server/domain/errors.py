@@ -200,6 +200,48 @@ class ClientIdReused(HodhodError):
     code = ErrorCode.CLIENT_ID_REUSED
 
 
+class TitleInvalid(HodhodError):
+    """A title has 1 to 128 characters after trimming, and at least one that can be seen."""
+
+    code = ErrorCode.TITLE_INVALID
+
+
+class MemberNotFound(HodhodError):
+    """The person is not a member of the chat, is not banned from it, or has not asked to join."""
+
+    code = ErrorCode.MEMBER_NOT_FOUND
+
+
+class InviteNotFound(HodhodError):
+    """No link has this token; or it was revoked, has expired, or is used up."""
+
+    code = ErrorCode.INVITE_NOT_FOUND
+
+
+class Banned(HodhodError):
+    """The person was banned from the chat; `until` tells in ms until when, absent: for good."""
+
+    code = ErrorCode.BANNED
+
+
+class Muted(HodhodError):
+    """An admin has muted the caller in this chat; `until` tells in ms until when."""
+
+    code = ErrorCode.MUTED
+
+
+class SlowMode(HodhodError):
+    """The caller wrote in this chat moments ago; `retry_after` tells when the next is accepted."""
+
+    code = ErrorCode.SLOW_MODE
+
+
+class LimitReached(HodhodError):
+    """Members, admins or links of the chat: the limits are in `/.well-known/hodhod`."""
+
+    code = ErrorCode.LIMIT_REACHED
+
+
 class MediaNotFound(HodhodError):
     """No finished upload of the caller's has this id."""
 

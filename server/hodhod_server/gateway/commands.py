@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
 from hodhod_server.domain.chat_log import Appended
 from hodhod_server.domain.errors import WrongState
+from hodhod_server.domain.load import Work
 from hodhod_server.domain.tokens import Caller
+from hodhod_server.services.admission import Admission
 from hodhod_server.services.inside import Inside
 from hodhod_wire.frames import (
     ChatState,
@@ -29,12 +31,23 @@ from hodhod_wire.frames import (
     Typing,
 )
 
+# What is not here costs next to nothing, or is put off by the service that does it.
+WORK: Final[Mapping[type[ClientFrame], Work]] = {
+    Send: Work.MESSAGE,
+    Sync: Work.SYNC,
+    History: Work.SYNC,
+    OpenChat: Work.OTHER,
+    GetChat: Work.OTHER,
+    MediaLink: Work.OTHER,
+}
+
 
 class Commands:
     """The request frames and what they do."""
 
-    def __init__(self, services: Inside) -> None:
+    def __init__(self, services: Inside, admission: Admission) -> None:
         self._services = services
+        self._admission = admission
         # Any: each handler takes exactly the frame it is listed under.
         self._handlers: dict[type[ClientFrame], Callable[[Caller, Any], Awaitable[Reply]]] = {
             Hello: self._refuse_hello,
@@ -49,13 +62,27 @@ class Commands:
             Ping: self._ping,
         }
 
+    def admit(self, frame: ClientFrame) -> None:
+        """Before any work: is there time for this frame now? Raises `Overloaded`."""
+        work = WORK.get(type(frame))
+        if work is not None:
+            self._admission.admit(work)
+
+    def has_room(self) -> bool:
+        """Would `send` take a message at once, or have it wait for its turn?"""
+        return self._services.messaging.has_room()
+
     async def send(self, caller: Caller, frame: Send, origin: int) -> asyncio.Future[Appended]:
         """Queue a message; the caller awaits calls one by one, so that order is kept."""
         return await self._services.messaging.submit(caller, frame, origin)
 
     async def answer(self, caller: Caller, frame: ClientFrame) -> Reply:
         """Do what any other frame asks. Raises `HodhodError`."""
-        return await self._handlers[type(frame)](caller, frame)
+        work = WORK.get(type(frame))
+        if work is None:
+            return await self._handlers[type(frame)](caller, frame)
+        async with self._admission.turn(work):
+            return await self._handlers[type(frame)](caller, frame)
 
     async def _refuse_hello(self, caller: Caller, frame: Hello) -> Reply:
         raise WrongState("hello was said already")

@@ -23,6 +23,7 @@ from hodhod_server.domain.errors import (
     HodhodError,
     Internal,
     Malformed,
+    Overloaded,
     TooLarge,
     Unauthenticated,
     WrongState,
@@ -35,7 +36,7 @@ from hodhod_server.settings import GatewaySettings
 from hodhod_server.telemetry import logs, metrics
 from hodhod_wire.close_codes import CloseCode
 from hodhod_wire.codec import Codec, InvalidFrame
-from hodhod_wire.errors import ERROR_TEXTS
+from hodhod_wire.errors import ERROR_TEXTS, ErrorCode
 from hodhod_wire.frames import (
     ClientFrame,
     Error,
@@ -56,6 +57,9 @@ ERROR_WINDOW_S: Final = 60.0
 FRAMES_IN: Final = {
     shape: metrics.FRAMES_IN.labels(shape.__name__) for shape in get_args(ClientFrame)
 }
+# A refusal has to be cheap: what does not change is made once.
+REFUSALS: Final = {code: metrics.REFUSALS.labels(str(code)) for code in ErrorCode}
+TITLES: Final = {code: Titles(en=text.en, fa=text.fa) for code, text in ERROR_TEXTS.items()}
 
 
 class Connection:
@@ -98,7 +102,6 @@ class Connection:
         self._task = asyncio.current_task()
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            writing = tasks.create_task(self._write())
             try:
                 self._doors.come(self)
                 if (greeted := await self._greet(token)) is not None:
@@ -111,14 +114,11 @@ class Connection:
             finally:
                 self._task = None
                 self._doors.go(self)
-                self._writer.close()
-                writing.cancel()
             if self._close_code is not None:
                 await self._say_goodbye(self._close_code)
 
     def push(self, frame: bytes) -> None:
         """Queue a frame in this connection's codec. A client that does not keep up is let go."""
-        metrics.FRAMES_PUSHED.inc()
         if not self._writer.enqueue(frame):
             self.disconnect(CloseCode.SLOW_CONSUMER)
 
@@ -134,19 +134,9 @@ class Connection:
         """What is queued, then the close code; a client that does not read is given up soon."""
         giving_up = asyncio.get_running_loop().call_later(CLOSE_S, self._transport.abort)
         try:
-            await self._writer.drain()
             await self._transport.close(code)
-        except ConnectionError:
-            self._transport.abort()
         finally:
             giving_up.cancel()
-
-    async def _write(self) -> None:
-        try:
-            await self._writer.run()
-        except ConnectionError:
-            self._writer.close()
-            self._transport.abort()  # the reading ends, and with it the connection
 
     async def _greet(self, token: str | None) -> tuple[Hello, Caller] | None:
         """The client's hello and who it is; `None` when it does not get that far."""
@@ -160,10 +150,12 @@ class Connection:
             return None
         try:
             # Also what the upgrade checked: the session may have been ended since.
+            await self._doors.require_room()
             caller = self._doors.authenticate(token if hello.token is None else hello.token)
-        except Unauthenticated as refusal:
+        except (Unauthenticated, Overloaded) as refusal:
+            is_full = isinstance(refusal, Overloaded)
             self._refuse(hello.ref, refusal)
-            self.disconnect(CloseCode.TOKEN_REJECTED)
+            self.disconnect(CloseCode.OVERLOADED if is_full else CloseCode.TOKEN_REJECTED)
             return None
         return hello, caller
 
@@ -185,6 +177,7 @@ class Connection:
                     device=caller.device,
                     at=to_ms(self._clock.now()),
                     heartbeat_s=max(1, round(self._settings.heartbeat_s)),
+                    reconnect_within_ms=self._doors.reconnect_within_ms,
                 )
             )
             while (frame := await self._next()) is not None:
@@ -194,6 +187,11 @@ class Connection:
 
     async def _take(self, frame: ClientFrame, caller: Caller) -> None:
         FRAMES_IN[type(frame)].inc()
+        try:
+            self._commands.admit(frame)
+        except Overloaded as refusal:
+            self._refuse(frame.ref, refusal)
+            return
         await self._in_flight.acquire()
         if isinstance(frame, Send):
             await self._send(frame, caller)
@@ -217,6 +215,9 @@ class Connection:
                 self._refuse(error.ref, Malformed(str(error)))
 
     async def _send(self, frame: Send, caller: Caller) -> None:
+        has_to_wait = not self._commands.has_room()
+        if has_to_wait:
+            self._transport.pause()  # what cannot be served yet stays with the client
         try:
             done = await self._commands.send(caller, frame, self.id)
         except HodhodError as refusal:
@@ -228,6 +229,9 @@ class Connection:
             self._refuse(frame.ref, Internal())
         else:
             done.add_done_callback(partial(self._sent, frame.ref))
+        finally:
+            if has_to_wait:
+                self._transport.resume()
 
     def _sent(self, ref: int, done: asyncio.Future[Appended]) -> None:
         self._in_flight.release()
@@ -270,20 +274,19 @@ class Connection:
 
     def _refuse(self, ref: int, refusal: HodhodError) -> None:
         """Tell the client, and let go of one that does nothing but err."""
-        metrics.REFUSALS.labels(str(refusal.code)).inc()
-        text = ERROR_TEXTS[refusal.code]
+        REFUSALS[refusal.code].inc()
         self.push(
             self.codec.encode_server(
                 Error(
                     ref=ref,
                     code=str(refusal.code),
-                    titles=Titles(en=text.en, fa=text.fa),
+                    titles=TITLES[refusal.code],
                     detail=refusal.detail,
                     retry_after=refusal.retry_after_s,
                 )
             )
         )
-        if text.may_retry:
+        if ERROR_TEXTS[refusal.code].may_retry:
             return  # our fault, not the client's
         now = asyncio.get_running_loop().time()
         self._refused_at.append(now)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from hodhod_server.cluster.route_keeper import RouteKeeper
 from hodhod_server.domain.errors import Unauthenticated
+from hodhod_server.domain.load import Work
 from hodhod_server.domain.tokens import Caller
 from hodhod_server.gateway.hub import Hub, Receiver
+from hodhod_server.services.admission import Admission
+from hodhod_server.services.audiences import Audiences
 from hodhod_server.web.callers import Authenticator
 from hodhod_wire.close_codes import CloseCode
 
@@ -22,28 +26,49 @@ class Guest(Protocol):
 class Doors:
     """The way into this process for its connections."""
 
-    def __init__(self, authenticator: Authenticator, hub: Hub, routes: RouteKeeper) -> None:
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        hub: Hub,
+        routes: RouteKeeper,
+        audiences: Audiences,
+        admission: Admission,
+    ) -> None:
         self._authenticator = authenticator
         self._hub = hub
         self._routes = routes
+        self._audiences = audiences
+        self._admission = admission
         self._guests: dict[Guest, None] = {}  # in order of arrival
         self._closed_with: CloseCode | None = None
 
     def come(self, guest: Guest) -> None:
         """A connection has been made; `go` follows. If the doors are closed it is sent away."""
         self._guests[guest] = None
+        self._admission.note_connections(len(self._guests))
         if self._closed_with is not None:
             guest.disconnect(self._closed_with)
 
     def go(self, guest: Guest) -> None:
         """The connection is over."""
         self._guests.pop(guest, None)
+        self._admission.note_connections(len(self._guests))
 
     def close(self, code: CloseCode) -> None:
         """The process stops: everybody is sent away, whoever still comes too."""
         self._closed_with = code
         for guest in self._guests:
             guest.disconnect(code)
+
+    @property
+    def reconnect_within_ms(self) -> int:
+        """Over how long people are to spread their return, should this process end."""
+        return self._admission.reconnect_within_ms
+
+    async def require_room(self) -> None:
+        """Before somebody is let in: their turn, if there is one. Raises `Overloaded`."""
+        self._admission.admit(Work.HELLO)
+        await self._admission.pace()
 
     def authenticate(self, token: str | None) -> Caller:
         """Whom a token proves. Raises `Unauthenticated`, also where there is none."""
@@ -53,8 +78,11 @@ class Doors:
 
     async def enter(self, receiver: Receiver) -> None:
         """Returns when pushes for this person come here. `leave` follows, even if cancelled."""
+        user = receiver.caller.user
         self._hub.add(receiver)
-        await self._routes.arrive(receiver.caller.user)
+        heard = self._audiences.arrive(user)
+        await self._routes.arrive(user)
+        await asyncio.shield(heard)  # others may wait for the same
 
     def leave(self, receiver: Receiver) -> None:
         """No more pushes for this connection."""

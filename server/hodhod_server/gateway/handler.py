@@ -9,6 +9,7 @@ from aiohttp import WSMsgType, web
 
 from hodhod_server.domain.errors import Malformed
 from hodhod_server.gateway.connection import CLOSE_S, Connection
+from hodhod_server.gateway.messages import Messages
 from hodhod_server.gateway.writer import Transport
 from hodhod_server.settings import GatewaySettings
 from hodhod_server.web.callers import bearer_token, caller
@@ -17,6 +18,7 @@ from hodhod_wire.codec import CODECS, MSGPACK, Codec, InvalidFrame
 # A frame over its limit but below this is refused by name; above it the protocol closes with 1009.
 MESSAGE_BYTES_MAX: Final = 1024 * 1024
 Opener = Callable[[Transport, Codec], Connection]
+MESSAGES: Final = {codec: Messages(binary=codec.binary) for codec in CODECS.values()}
 OPENER: Final = web.AppKey[Opener]("OPENER")
 SETTINGS: Final = web.AppKey("SETTINGS", GatewaySettings)
 
@@ -25,17 +27,18 @@ def add_websocket(app: web.Application, opener: Opener, settings: GatewaySetting
     """Serve the socket; `opener` makes a connection of a transport and its codec."""
     app[OPENER] = opener
     app[SETTINGS] = settings
-    app.router.add_get("/v1/ws", _upgrade)
+    app.router.add_get("/v1/ws", upgrade)
 
 
-async def _upgrade(request: web.Request) -> web.StreamResponse:
-    codec = _negotiate(request)
+async def upgrade(request: web.Request) -> web.StreamResponse:
+    """A connection, from its upgrade to its end."""
+    codec, settings = _negotiate(request), request.app[SETTINGS]
     token = bearer_token(request)
     if token is not None:
         caller(request)  # a wrong one is refused while HTTP can still say so
     socket = web.WebSocketResponse(
         protocols=(codec.subprotocol,),
-        heartbeat=request.app[SETTINGS].heartbeat_s,
+        heartbeat=settings.heartbeat_s,
         max_msg_size=MESSAGE_BYTES_MAX,
         timeout=CLOSE_S,
         compress=False,
@@ -43,7 +46,7 @@ async def _upgrade(request: web.Request) -> web.StreamResponse:
     if not socket.can_prepare(request).ok:
         raise Malformed("this address takes WebSocket upgrades only")
     await socket.prepare(request)
-    transport = _AiohttpTransport(socket, request, codec)
+    transport = _AiohttpTransport(socket, request, codec, settings.send_queue_bytes_max)
     await request.app[OPENER](transport, codec).run(token)
     return socket
 
@@ -61,23 +64,35 @@ def _negotiate(request: web.Request) -> Codec:
 
 
 class _AiohttpTransport:
-    """An upgraded request as the transport of a connection."""
+    """An upgraded request as the transport of a connection.
 
-    __slots__ = ("_binary", "_opcode", "_request", "_socket")
+    Frames are written beside aiohttp's own (pings, the goodbye), each as one whole message.
+    """
 
-    def __init__(self, socket: web.WebSocketResponse, request: web.Request, codec: Codec) -> None:
+    __slots__ = ("_line", "_message", "_request", "_socket")
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        request: web.Request,
+        codec: Codec,
+        unsent_bytes_max: int,
+    ) -> None:
+        if request.transport is None:
+            raise ConnectionResetError
         self._socket = socket
         self._request = request
-        self._binary = codec.binary
-        self._opcode = WSMsgType.BINARY if codec.binary else WSMsgType.TEXT
+        self._line = request.transport
+        self._message = MESSAGES[codec]
+        self._line.set_write_buffer_limits(unsent_bytes_max // 2)
 
     async def receive(self) -> bytes | None:
         message = await self._socket.receive()
         match message.type:
-            case WSMsgType.BINARY if self._binary:
+            case WSMsgType.BINARY if self._message.binary:
                 data: bytes = message.data
                 return data
-            case WSMsgType.TEXT if not self._binary:
+            case WSMsgType.TEXT if not self._message.binary:
                 text: str = message.data
                 return text.encode()
             case WSMsgType.BINARY | WSMsgType.TEXT:
@@ -85,12 +100,30 @@ class _AiohttpTransport:
             case _:
                 return None
 
-    async def send(self, frame: bytes) -> None:
-        await self._socket.send_frame(frame, self._opcode)
+    def pause(self) -> None:
+        if not self._line.is_closing():
+            self._line.pause_reading()
+
+    def resume(self) -> None:
+        if not self._line.is_closing():
+            self._line.resume_reading()
+
+    def send(self, frame: bytes) -> int:
+        message = self._message.of(frame)
+        if not self._line.is_closing():
+            self._line.write(message)
+        return len(message)
+
+    def unsent_bytes(self) -> int:
+        return self._line.get_write_buffer_size()
+
+    async def drain(self) -> None:
+        await self._request.writer.drain()
+        if self._line.is_closing():
+            raise ConnectionResetError
 
     async def close(self, code: int) -> None:
         await self._socket.close(code=code)
 
     def abort(self) -> None:
-        if self._request.transport is not None:
-            self._request.transport.abort()
+        self._line.abort()

@@ -1,17 +1,17 @@
-"""The send queue of one connection: bounded in bytes and in time.
+"""What is on its way to one client: bounded in bytes and in time.
 
-Nobody else ever waits for a slow client: a queue that is full, or whose head has waited too long,
-ends the connection with a close code after which the client resumes where it was. Only what the
-client itself asked for, a page of its log, waits until there is room.
+Frames go to the transport at once, which sends whatever gathers within one turn of the event loop
+together. Nobody else ever waits for a slow client: when too much is unsent, or nothing has moved
+for too long, the connection ends with a close code after which the client resumes where it was.
+Only what the client itself asked for, a page of its log, waits until there is room.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import Final, Protocol
 
-QUEUE_S_MAX: Final = 20.0  # a mobile link that stalls for longer is reconnecting anyway
+STALLED_S_MAX: Final = 20.0  # a mobile link that stalls for longer is reconnecting anyway
 
 
 class Transport(Protocol):
@@ -21,8 +21,22 @@ class Transport(Protocol):
         """The next message; `None` when the connection is over. Raises `InvalidFrame`."""
         ...
 
-    async def send(self, frame: bytes) -> None:
-        """Hand a message to the network, waiting while its buffer is full."""
+    def pause(self) -> None:
+        """Take no more from the network, so that the client feels it, until `resume`."""
+
+    def resume(self) -> None:
+        """Go on taking."""
+
+    def send(self, frame: bytes) -> int:
+        """Hand over a message, never waiting; returns how many bytes that makes on the line."""
+        ...
+
+    def unsent_bytes(self) -> int:
+        """What was handed over and is not yet the network's."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until less than half of what a writer may leave unsent is. Raises `OSError`."""
         ...
 
     async def close(self, code: int) -> None:
@@ -36,71 +50,46 @@ class Transport(Protocol):
 class Writer:
     """Frames on their way to one client, in order."""
 
+    __slots__ = ("_bytes_max", "_clock", "_moved_at", "_page_end", "_sent", "_taken", "_transport")
+
     def __init__(self, transport: Transport, bytes_max: int) -> None:
         self._transport = transport
         self._bytes_max = bytes_max
-        self._queue: deque[tuple[bytes, int]] = deque()  # a frame, and what of it counts as pushed
-        self._queued_bytes = 0
-        self._pushed_bytes = 0
-        self._is_closed = False
-        self._filled = asyncio.Event()
-        self._roomy = asyncio.Event()
-        self._roomy.set()
         self._clock = asyncio.get_running_loop().time
-        self._head_since = 0.0
+        self._taken = 0  # bytes handed over, ever; the next three count on the same scale
+        self._sent = -1  # of them gone, when that was last looked at; -1: all of them
+        self._page_end = 0  # where the newest page ends
+        self._moved_at = 0.0
 
     def enqueue(self, frame: bytes) -> bool:
-        """Queue a frame. False: the client does not keep up, the frame is dropped."""
-        if self._pushed_bytes + len(frame) > self._bytes_max or self._is_stuck():
+        """Send a frame. False: the client does not keep up, the frame is dropped."""
+        unsent = self._transport.unsent_bytes()
+        if unsent == 0:
+            self._sent = -1
+        elif not self._keeps_up(unsent, len(frame)):
             return False
-        self._pushed_bytes += len(frame)
-        self._append(frame, len(frame))
+        self._taken += self._transport.send(frame)
         return True
 
     def enqueue_page(self, frame: bytes) -> None:
-        """Queue a page that was asked for, however large: `room` was awaited before it was read.
+        """Send a page that was asked for, however large: `room` was awaited before it was read.
 
         It leaves the room for pushes as it is: asking for a page makes nobody slow.
         """
-        self._append(frame, 0)
+        self._taken += self._transport.send(frame)
+        self._page_end = self._taken
 
     async def room(self) -> bool:
-        """Wait until less than half of the queue is taken. False: the connection is over."""
-        await self._roomy.wait()
-        return not self._is_closed
+        """Wait until less than half of the room is taken. False: the connection is over."""
+        try:
+            await self._transport.drain()
+        except OSError:
+            return False
+        return True
 
-    def close(self) -> None:
-        """The connection is over: nobody waits for room any more."""
-        self._is_closed = True
-        self._roomy.set()
-
-    async def run(self) -> None:
-        """Send what is queued, until cancelled or the connection breaks."""
-        while True:
-            await self._filled.wait()
-            while self._queue:
-                frame, pushed_bytes = self._queue.popleft()
-                self._head_since = self._clock()
-                await self._transport.send(frame)
-                self._queued_bytes -= len(frame)
-                self._pushed_bytes -= pushed_bytes
-                if self._queued_bytes <= self._bytes_max // 2:
-                    self._roomy.set()
-            self._filled.clear()
-
-    async def drain(self) -> None:
-        """Send what is left; for the end of a connection."""
-        while self._queue:
-            await self._transport.send(self._queue.popleft()[0])
-
-    def _append(self, frame: bytes, pushed_bytes: int) -> None:
-        if not self._queue:
-            self._head_since = self._clock()
-        self._queue.append((frame, pushed_bytes))
-        self._queued_bytes += len(frame)
-        self._filled.set()
-        if self._queued_bytes > self._bytes_max // 2 and not self._is_closed:
-            self._roomy.clear()
-
-    def _is_stuck(self) -> bool:
-        return bool(self._queue) and self._clock() - self._head_since > QUEUE_S_MAX
+    def _keeps_up(self, unsent: int, more: int) -> bool:
+        now, sent = self._clock(), max(0, self._taken - unsent)
+        if sent > self._sent:
+            self._sent, self._moved_at = sent, now
+        of_pages = max(0, self._page_end - sent)
+        return unsent - of_pages + more <= self._bytes_max and now - self._moved_at <= STALLED_S_MAX

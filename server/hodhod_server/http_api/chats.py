@@ -5,14 +5,19 @@ An event is the same here as in a frame, and is spliced in as it is.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from aiohttp import web
 
+from hodhod_server.domain.chat_limits import MEMBERS_PER_ADD_MAX
+from hodhod_server.domain.ids import UserId
+from hodhod_server.domain.load import Work
+from hodhod_server.domain.memberships import ChatKind
 from hodhod_server.http_api.accounts import Done
 from hodhod_server.http_api.inside import INSIDE
 from hodhod_server.services.chats import PAGE_MAX
+from hodhod_server.services.groups import NewGroup
 from hodhod_server.web.bodies import answer, path_id, query_int, read
 from hodhod_server.web.callers import caller
 from hodhod_server.web.endpoints import Endpoint
@@ -25,10 +30,19 @@ DEFAULT_LIMIT: Final = 50
 
 
 class OpenChat(msgspec.Struct, frozen=True):
-    """Whom to write to: a user id or a phone in any spelling, not both."""
+    """Whom to write to: a user id or a phone in any spelling, not both.
+
+    Or, with another `kind`, a new group or channel: its title and so on, and its first members.
+    """
 
     user: Id | None = None
     phone: str | None = None
+    kind: Literal["private", "group", "channel"] = "private"
+    title: str = ""
+    about: str = ""
+    members: Annotated[list[Id], msgspec.Meta(max_length=MEMBERS_PER_ADD_MAX)] = []
+    history: Literal["all", "from_joining"] = "all"
+    signs_posts: bool = True
 
 
 class ChatPage(msgspec.Struct, frozen=True):
@@ -83,11 +97,21 @@ class FileLink(msgspec.Struct, frozen=True):
 
 
 async def open_chat(request: web.Request) -> web.Response:
-    """The private chat with somebody."""
+    """The private chat with somebody, or a new group or channel."""
     asker = caller(request)
     wanted = await read(request, OpenChat)
-    chat = await request.app[INSIDE].chats.open_private(asker, user=wanted.user, phone=wanted.phone)
-    return answer(chat)
+    inside = request.app[INSIDE]
+    if wanted.kind == "private":
+        return answer(await inside.chats.open_private(asker, user=wanted.user, phone=wanted.phone))
+    new = NewGroup(
+        kind=ChatKind(wanted.kind),
+        title=wanted.title,
+        about=wanted.about,
+        users=[UserId(user) for user in wanted.members],
+        shows_history=wanted.history == "all",
+        signs_posts=wanted.signs_posts,
+    )
+    return answer(await inside.groups.create(asker, new))
 
 
 async def list_chats(request: web.Request) -> web.Response:
@@ -167,7 +191,7 @@ ENDPOINTS: Final = (
         method="POST",
         path="/v1/chats",
         handler=open_chat,
-        summary="Open the private chat with a user; made on first use.",
+        summary="Open the private chat with a user, or found a group or channel.",
         takes=OpenChat,
         gives=Chat,
     ),
@@ -190,6 +214,7 @@ ENDPOINTS: Final = (
         method="GET",
         path=f"{_CHAT}/events",
         handler=list_events,
+        work=Work.SYNC,
         summary="A page of a chat's log.",
         gives=EventPage,
         query=("before", "after", "limit"),
@@ -198,6 +223,7 @@ ENDPOINTS: Final = (
         method="POST",
         path=f"{_CHAT}/events",
         handler=send_message,
+        work=Work.MESSAGE,
         summary="Send a message; answered when it is durable.",
         takes=NewMessage,
         gives=Durable,

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from hodhod_server.http_api import accounts, chats, openapi, well_known
+from hodhod_server.http_api import accounts, chats, groups, invites, members, openapi, well_known
 from hodhod_server.http_api.addresses import PUBLIC
 from hodhod_server.http_api.inside import INSIDE
 from hodhod_server.services.inside import Inside
@@ -19,6 +19,9 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *openapi.ENDPOINTS,
     *accounts.ENDPOINTS,
     *chats.ENDPOINTS,
+    *groups.ENDPOINTS,
+    *members.ENDPOINTS,
+    *invites.ENDPOINTS,
 )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from hodhod_server.domain import chat_limits
 from hodhod_server.http_api.addresses import addresses_of
 from hodhod_server.settings import Settings
 from hodhod_server.web.bodies import answer
@@ -14,7 +15,15 @@ from hodhod_server.web.endpoints import Endpoint
 from hodhod_wire import limits
 from hodhod_wire.version import WIRE_VERSION
 
-FEATURES: Final = ("private_chats", "files", "device_key_return", "receipts", "typing")
+FEATURES: Final = (
+    "private_chats",
+    "groups",
+    "channels",
+    "files",
+    "device_key_return",
+    "receipts",
+    "typing",
+)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +34,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     name_chars: int
     page_events: int
     sync_positions: int
+    title_chars: int
+    about_chars: int
+    group_members: int
+    members_per_add: int
+    admins: int
+    invite_links: int
+    slow_mode_s: int
+    views_per_read: int
+    receipt_members: int
     upload_bytes: int
     upload_expiry_s: int
     code_validity_s: int
@@ -72,6 +90,15 @@ def limits_of(settings: Settings) -> Limits:
         name_chars=limits.NAME_CHARS_MAX,
         page_events=limits.PAGE_EVENTS_MAX,
         sync_positions=limits.POSITIONS_MAX,
+        title_chars=limits.TITLE_CHARS_MAX,
+        about_chars=limits.ABOUT_CHARS_MAX,
+        group_members=chat_limits.GROUP_MEMBERS_MAX,
+        members_per_add=chat_limits.MEMBERS_PER_ADD_MAX,
+        admins=chat_limits.ADMINS_MAX,
+        invite_links=chat_limits.LINKS_MAX,
+        slow_mode_s=chat_limits.SLOW_MODE_S_MAX,
+        views_per_read=chat_limits.VIEWS_PER_JUMP_MAX,
+        receipt_members=chat_limits.RECEIPT_MEMBERS_MAX,
         upload_bytes=settings.media.upload_bytes_max,
         upload_expiry_s=settings.media.upload_expiry_s,
         code_validity_s=settings.signup.code_validity_s,

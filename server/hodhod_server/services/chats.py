@@ -11,6 +11,7 @@ from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.phone import parse_phone, phone_hash
 from hodhod_server.domain.tokens import Caller
 from hodhod_server.store import accounts, chats
+from hodhod_server.store.chats import PageOf
 from hodhod_server.store.database import Database, Tx
 from hodhod_wire.frames import Chat
 from hodhod_wire.limits import ID_MAX
@@ -48,9 +49,8 @@ class Chats:
     async def page(self, caller: Caller, *, after: int, limit: int) -> list[Chat]:
         """The caller's chats with ids above `after`, oldest id first."""
         async with self._database.connection() as connection:
-            return await chats.page_of_user(
-                connection, caller.user, after=after, until=ID_MAX, limit=limit
-            )
+            asked = PageOf(caller.user, after, ID_MAX)
+            return (await chats.pages_of(connection, [asked], limit))[0]
 
     async def _find(self, tx: Tx, user: int | None, phone: str | None) -> UserId | None:
         if phone is None:

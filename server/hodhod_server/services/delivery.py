@@ -2,7 +2,8 @@
 
 People connected here are served at once, whatever becomes of the bus. For the others envelopes are
 queued and one loop routes whatever gathered: one look-up for all their people, one publication per
-target gateway. Pushes may be lost, the log may not: whoever may have missed one is told to sync.
+target gateway; what is for a broadcast chat goes to all of them, once. Pushes may be lost, the log
+may not: whoever may have missed one is told to sync.
 
 Always true: pushes leave in the order in which they were queued. The queue is bounded; a full one
 drops the push and tells its people to sync.
@@ -17,13 +18,13 @@ from typing import Final
 
 from hodhod_server.cluster.broker import Broker, BrokerUnavailable, Envelope, Subscriber
 from hodhod_server.cluster.routing import Routing
-from hodhod_server.domain.ids import GatewayId, UserId
+from hodhod_server.domain.ids import ChatId, GatewayId, UserId
 from hodhod_server.telemetry import logs, metrics
 
 log = logs.get("delivery")
 QUEUE_MAX: Final = 50_000  # some seconds of a busy gateway; beyond, syncing is cheaper than waiting
 BATCH_MAX: Final = 1_000
-UNTOLD_MAX: Final = 50_000  # people to be told of a gap; more of them means everybody
+UNTOLD_MAX: Final = 50_000  # people and chats to be told of a gap; more means everybody
 RETRY_S: Final = 1.0
 
 
@@ -38,7 +39,9 @@ class Delivery:
         self._here_filled = asyncio.Event()
         self._queue: deque[Envelope] = deque()
         self._filled = asyncio.Event()
+        self._is_routing = False
         self._untold: set[UserId] = set()
+        self._untold_chats: set[ChatId] = set()
         self._untold_is_everybody = False
 
     def enqueue(self, envelopes: Iterable[Envelope]) -> None:
@@ -52,9 +55,14 @@ class Delivery:
         self._here_filled.set()
         self._filled.set()
 
-    def suspect(self, users: Iterable[UserId]) -> None:
-        """These people may have missed something, and are told to sync. Never waits."""
-        self._owe(users)
+    def suspect(self, users: Iterable[UserId], chats: Iterable[ChatId]) -> None:
+        """These people, or who is in these chats, may have missed something. Never waits."""
+        self._owe(users, chats)
+
+    def is_idle(self) -> bool:
+        """Everything that was queued has been handed on, or its people told to sync."""
+        is_owing = self._untold or self._untold_chats or self._untold_is_everybody
+        return not (self._here or self._queue or self._is_routing or is_owing)
 
     async def run_here(self) -> None:
         """Serve the people connected here, until cancelled.
@@ -77,25 +85,33 @@ class Delivery:
                 self._filled.clear()
             metrics.FANOUT_QUEUE.set(len(self._queue))
             if batch:
+                self._is_routing = True
                 with metrics.FANOUT_SECONDS.time():
                     await self._deliver(batch)
+                self._is_routing = False
 
     async def run_gaps(self) -> None:
         """Tell whom a push could not reach, as soon as the bus can be reached again."""
         while True:
             await asyncio.sleep(RETRY_S)
-            if not self._untold and not self._untold_is_everybody:
+            if not self._untold and not self._untold_chats and not self._untold_is_everybody:
                 continue
             users, self._untold = self._untold, set()
+            chats, self._untold_chats = self._untold_chats, set()
             is_everybody, self._untold_is_everybody = self._untold_is_everybody, False
             try:
-                await self._broker.announce_gap([] if is_everybody else list(users))
+                if is_everybody:
+                    await self._broker.announce_gap([], [])
+                else:
+                    await self._broker.announce_gap(list(users), list(chats))
             except BrokerUnavailable:
                 self._untold_is_everybody |= is_everybody
-                self._owe(users)
+                self._owe(users, chats)
 
     async def _deliver(self, batch: Sequence[Envelope]) -> None:
         try:
+            if broadcasts := [envelope for envelope in batch if envelope.chat]:
+                await self._broker.broadcast(broadcasts)
             users = {user for envelope in batch for user in envelope.users}
             routes = await self._routing.resolve(sorted(users))
             await self._publish(batch, routes)
@@ -119,11 +135,13 @@ class Delivery:
     def _give_up(self, envelopes: Iterable[Envelope], reason: str) -> None:
         for envelope in envelopes:
             metrics.FANOUT_DROPPED.labels(reason).inc()
-            self._owe(envelope.users)
+            self._owe(envelope.users, [ChatId(envelope.chat)] if envelope.chat else [])
 
-    def _owe(self, users: Iterable[UserId]) -> None:
+    def _owe(self, users: Iterable[UserId], chats: Iterable[ChatId]) -> None:
         self._untold.update(users)
-        if len(self._untold) > UNTOLD_MAX:
-            log.warning("gap.everybody", users=len(self._untold))
+        self._untold_chats.update(chats)
+        if len(self._untold) + len(self._untold_chats) > UNTOLD_MAX:
+            log.warning("gap.everybody", users=len(self._untold), chats=len(self._untold_chats))
             self._untold_is_everybody = True
             self._untold.clear()
+            self._untold_chats.clear()

@@ -1,6 +1,7 @@
 """From a file message to an address that serves its file.
 
-The right to a file is the right to a message that holds it: whoever is in the chat may ask.
+The right to a file is the right to a message that holds it: whoever is in the chat and sees the
+message may ask.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from hodhod_server.domain.errors import MessageNotFound
 from hodhod_server.domain.ids import ChatId, MediaId
 from hodhod_server.domain.tokens import Caller
 from hodhod_server.services.media_links import MediaLinks
-from hodhod_server.services.rosters import Rosters
+from hodhod_server.services.rights import Rights
 from hodhod_server.store import messages
 from hodhod_server.store.database import Database
 from hodhod_wire.codec import MSGPACK
@@ -28,14 +29,16 @@ class OpenLink(msgspec.Struct, frozen=True):
 class FileLinks:
     """Links to the files of chats."""
 
-    def __init__(self, database: Database, rosters: Rosters, links: MediaLinks) -> None:
+    def __init__(self, database: Database, rights: Rights, links: MediaLinks) -> None:
         self._database = database
-        self._rosters = rosters
+        self._rights = rights
         self._links = links
 
     async def open(self, caller: Caller, chat: int, seq: int) -> OpenLink:
         """A short-lived link for the caller. Raises `ChatNotFound`, `MessageNotFound`."""
-        await self._rosters.require_member(caller.user, ChatId(chat))
+        standing = await self._rights.require_member(caller.user, ChatId(chat))
+        if seq < standing.member.first_seq:
+            raise MessageNotFound
         async with self._database.connection() as connection:
             event = await messages.find(connection, ChatId(chat), seq)
         if event is None:

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from hodhod_server.services.accounts import Accounts
 from hodhod_server.services.chats import Chats
 from hodhod_server.services.file_links import FileLinks
+from hodhod_server.services.groups import Groups
+from hodhod_server.services.invites import Invites
+from hodhod_server.services.membership import Membership
 from hodhod_server.services.messaging import Messaging
 from hodhod_server.services.positions import PositionKeeper
 from hodhod_server.services.sessions import Sessions
 from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
+from hodhod_server.services.views import Views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +30,7 @@ class Inside:
     positions: PositionKeeper
     typing: TypingHints
     file_links: FileLinks
+    groups: Groups
+    membership: Membership
+    invites: Invites
+    views: Views

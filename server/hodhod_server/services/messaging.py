@@ -17,7 +17,7 @@ from hodhod_server.domain.errors import Malformed, MediaNotFound
 from hodhod_server.domain.ids import ChatId, ClientId, MediaId
 from hodhod_server.domain.tokens import Caller
 from hodhod_server.services.delivery import Delivery
-from hodhod_server.services.rosters import Rosters
+from hodhod_server.services.posting import Posting
 from hodhod_server.store import uploads
 from hodhod_server.store.database import Database
 from hodhod_server.store.group_commit import Committed, GroupCommit
@@ -27,7 +27,10 @@ from hodhod_wire.frames import EventPush, Send
 
 
 class Announcer:
-    """What follows a commit: each event goes to everybody in its chat."""
+    """What follows a commit: each event goes to everybody in its chat.
+
+    A broadcast chat's members are not named; each gateway knows which of them are connected to it.
+    """
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
@@ -38,36 +41,51 @@ class Announcer:
 
     def doubt(self, drafts: Sequence[Draft]) -> None:
         """They may be durable or not: their people are to look for themselves."""
-        self._delivery.suspect(user for draft in drafts for user in draft.audience)
+        self._delivery.suspect(
+            {user for draft in drafts for user in draft.audience},
+            {draft.chat for draft in drafts if draft.is_broadcast},
+        )
 
 
 class Messaging:
     """Sending."""
 
-    def __init__(self, database: Database, rosters: Rosters, writer: GroupCommit) -> None:
+    def __init__(self, database: Database, posting: Posting, writer: GroupCommit) -> None:
         self._database = database
-        self._rosters = rosters
+        self._posting = posting
         self._writer = writer
+
+    def has_room(self) -> bool:
+        """Would a message be taken at once, or have to wait for its turn?"""
+        return self._writer.has_room()
 
     async def submit(
         self, caller: Caller, request: Send, origin: int = 0
     ) -> asyncio.Future[Appended]:
-        """Check a message and queue it. The future is done when the message is durable.
+        """Check a message and queue it, in its turn. The future is done when it is durable.
 
         Calls for one connection must follow one another: their order is the order in the log.
-        Raises `ChatNotFound`, `MediaNotFound`, `Malformed`, `Overloaded`; the future raises
-        `ClientIdReused`, `ChatNotFound` and `Overloaded`. `origin` gets no push of it.
+        Raises `ChatNotFound`, `Forbidden`, `Muted`, `SlowMode`, `MediaNotFound`, `Malformed`,
+        `Overloaded`; the future raises `ClientIdReused`, `Overloaded`, and what became forbidden
+        meanwhile. `origin` gets no push of it.
         """
-        roster = await self._rosters.require_member(caller.user, ChatId(request.chat))
+        await self._writer.room()
+        chat, client_id = ChatId(request.chat), ClientId(request.client_id)
+        holds_file = isinstance(request.body, File)
+        standing = await self._posting.allow(caller.user, chat, client_id, holds_file=holds_file)
         await self._require_valid(caller, request.body)
         return self._writer.submit(
             Draft(
-                ChatId(request.chat),
+                chat,
                 caller.user,
-                ClientId(request.client_id),
+                client_id,
                 MSGPACK.encode(request.body),
-                roster.users,
+                standing.chat.users,
                 origin,
+                standing.version,
+                standing.chat.is_broadcast,
+                not standing.chat.signs_posts,
+                holds_file,
             )
         )
 
@@ -94,10 +112,10 @@ def _envelope(committed: Committed) -> Envelope:
     event = OpaqueMessage(
         chat=draft.chat,
         seq=appended.seq,
-        sender=draft.sender,
+        sender=0 if draft.hides_sender else draft.sender,
         client_id=draft.client_id,
         at=appended.at_ms,
         body=msgspec.Raw(draft.body),
     )
     frame = MSGPACK.encode(EventPush(event=msgspec.Raw(MSGPACK.encode(event))))
-    return Envelope(draft.audience, frame, draft.origin)
+    return Envelope(draft.audience, frame, draft.origin, draft.chat if draft.is_broadcast else 0)

@@ -1,139 +1,139 @@
 """Catching up: what a client lacks, and the log read backwards.
 
-A page of a sync is bounded in chats, events and bytes; what does not fit is fetched next. Positions
-of members come along, since their pushes are only hints.
+After a lost gateway thousands ask at once, and most lack nothing: syncs that come while others are
+answered are answered together, with one query for all their chats and one for their events. That
+takes a third of the CPU, and a storm uses one connection of the pool and not all of them. Positions
+of members come along, since their pushes are only hints. Nobody reads what is before their
+`first_seq`.
+
+Always true: each sync is one page, bounded by `SyncPage`. The queue is bounded and refuses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from msgspec import Raw
-
-from hodhod_server.domain.errors import Malformed
-from hodhod_server.domain.ids import ChatId
+from hodhod_server.domain.errors import HodhodError, Malformed, Overloaded
+from hodhod_server.domain.ids import ChatId, UserId
 from hodhod_server.domain.tokens import Caller
-from hodhod_server.services.rosters import Rosters
+from hodhod_server.services.rights import Rights
+from hodhod_server.services.sync_pages import CHATS_PER_PAGE, SyncPage, fitting
 from hodhod_server.store import chats, messages
-from hodhod_server.store.database import Database
-from hodhod_server.store.messages import Wanted
-from hodhod_wire.codec import MSGPACK
-from hodhod_wire.events import OpaqueMessage
-from hodhod_wire.frames import Chat, ChatDelta, History, Page, Sync, Synced
+from hodhod_server.store.chats import PageOf
+from hodhod_server.store.database import Database, Tx
+from hodhod_wire.frames import History, Page, Sync, Synced
 from hodhod_wire.limits import ID_MAX
 
-CHATS_PER_PAGE: Final = 100
-EVENTS_PER_CHAT: Final = 50  # more in one chat is a backlog, fetched by `history` while others wait
-EVENTS_PER_PAGE: Final = 500
-BYTES_PER_PAGE: Final = 512 * 1024  # a second on a slow link, and far below what a socket buffers
-RECENT_EVENTS: Final = 20  # of a chat that is new to the client: about a screenful
+QUEUE_MAX: Final = 10_000  # several seconds of a storm; beyond, coming again later is cheaper
+SYNCS_AT_ONCE: Final = 32
+EVENTS_AT_ONCE: Final = 1_000  # of several syncs; a long catch-up does not hold up the others
+RETRY_AFTER_S: Final = 2.0
+
+
+class _Asked:
+    __slots__ = ("page", "request", "user")
+
+    def __init__(self, user: UserId, request: Sync) -> None:
+        self.user = user
+        self.request = request
+        self.page: asyncio.Future[Synced] = asyncio.get_running_loop().create_future()
+
+
+_Planned = tuple[_Asked, SyncPage]
 
 
 class Syncing:
     """Reading the log."""
 
-    def __init__(self, database: Database, rosters: Rosters) -> None:
+    def __init__(self, database: Database, rights: Rights) -> None:
         self._database = database
-        self._rosters = rosters
+        self._rights = rights
+        self._queue: deque[_Asked] = deque()
+        self._filled = asyncio.Event()
 
     async def sync(self, caller: Caller, request: Sync) -> Synced:
-        """One page of what happened beyond the client's positions."""
-        known = {position.chat: position.seq for position in request.positions}
-        async with self._database.connection() as connection:
-            found = await chats.page_of_user(
-                connection,
-                caller.user,
-                after=request.after,
-                until=request.until or ID_MAX,
-                limit=CHATS_PER_PAGE,
-            )
-            wanted = _wanted(found, known)
-            events = await messages.missed(connection, wanted.within) if wanted.within else []
-        deltas = _deltas(found[: wanted.chats], wanted.starts, events)
-        is_last = len(deltas) == len(found) < CHATS_PER_PAGE
-        return Synced(
-            ref=request.ref,
-            chats=deltas,
-            next=None if is_last or not deltas else deltas[-1].chat.chat,
-        )
+        """One page of what happened beyond the client's positions. Raises `Overloaded`."""
+        if len(self._queue) >= QUEUE_MAX:
+            raise Overloaded(retry_after_s=RETRY_AFTER_S)
+        asked = _Asked(caller.user, request)
+        self._queue.append(asked)
+        self._filled.set()
+        return await asked.page
+
+    async def run(self) -> None:
+        """Answer syncs, until cancelled."""
+        while True:
+            await self._filled.wait()
+            batch = self._take()
+            try:
+                async with self._database.connection() as connection:
+                    await _answer(connection, batch)
+            except HodhodError as refusal:
+                for asked in batch:
+                    if not asked.page.done():
+                        asked.page.set_exception(refusal)
 
     async def history(self, caller: Caller, request: History) -> Page:
         """A page of one chat's log. Raises `ChatNotFound`, `Malformed`."""
         chat = ChatId(request.chat)
         if request.before is not None and request.after is not None:
             raise Malformed("give before or after, not both")
-        await self._rosters.require_member(caller.user, chat)
+        standing = await self._rights.require_member(caller.user, chat)
+        first = standing.member.first_seq
         forwards = request.after is not None
         async with self._database.connection() as connection:
             if request.after is not None:
                 events = await messages.page_after(
-                    connection, chat, request.after, request.limit + 1
+                    connection, chat, max(request.after, first - 1), request.limit + 1
                 )
             else:
                 events = await messages.page_before(
-                    connection, chat, request.before or ID_MAX, request.limit + 1
+                    connection, chat, request.before or ID_MAX, request.limit + 1, first=first
                 )
-        kept = _fitting(events if forwards else events[::-1], request.limit)
+        kept = fitting(events if forwards else events[::-1], request.limit)
         if not forwards:
             kept.reverse()
         return Page(ref=request.ref, chat=chat, events=kept, more=len(kept) < len(events))
 
-
-class _WantedPage:
-    """Which events to fetch for a page, for how many of its chats."""
-
-    __slots__ = ("chats", "starts", "within")
-
-    def __init__(self) -> None:
-        self.chats = 0
-        self.starts: dict[int, int] = {}
-        self.within: list[Wanted] = []
+    def _take(self) -> list[_Asked]:
+        count = min(len(self._queue), SYNCS_AT_ONCE)
+        batch = [self._queue.popleft() for _ in range(count)]
+        if not self._queue:
+            self._filled.clear()
+        return [asked for asked in batch if not asked.page.done()]  # not who has left since
 
 
-def _wanted(found: Sequence[Chat], known: dict[int, int]) -> _WantedPage:
-    """As many chats as their events fit into a page; always at least one."""
-    page, room = _WantedPage(), EVENTS_PER_PAGE
-    for chat in found:
-        start = known.get(chat.chat, max(0, chat.last_seq - RECENT_EVENTS))
-        count = min(EVENTS_PER_CHAT, max(0, chat.last_seq - start))
-        if count > room:
-            break
+async def _answer(connection: Tx, batch: Sequence[_Asked]) -> None:
+    wanted = [
+        PageOf(asked.user, asked.request.after, asked.request.until or ID_MAX) for asked in batch
+    ]
+    found = await chats.pages_of(connection, wanted, CHATS_PER_PAGE)
+    planned = [
+        (asked, SyncPage(page, asked.request.positions))
+        for asked, page in zip(batch, found, strict=True)
+    ]
+    for group in _groups(planned):
+        sought = [item for _, page in group for item in page.wanted]
+        events = iter(await messages.missed(connection, sought) if sought else [])
+        for asked, page in group:
+            of_page = [next(events) for _ in page.wanted]
+            if not asked.page.done():
+                asked.page.set_result(page.answer(asked.request.ref, of_page))
+
+
+def _groups(planned: Sequence[_Planned]) -> Iterator[list[_Planned]]:
+    """Pages whose events are fetched together."""
+    group: list[_Planned] = []
+    room = EVENTS_AT_ONCE
+    for asked, page in planned:
+        count = sum(item.at_most for item in page.wanted)
+        if group and count > room:
+            yield group
+            group, room = [], EVENTS_AT_ONCE
+        group.append((asked, page))
         room -= count
-        page.chats += 1
-        page.starts[chat.chat] = start
-        if count:
-            page.within.append(Wanted(ChatId(chat.chat), start, count))
-    return page
-
-
-def _deltas(
-    found: Sequence[Chat], starts: dict[int, int], events: Iterable[OpaqueMessage]
-) -> list[ChatDelta]:
-    """Each chat with its events, cut where the page is full of bytes."""
-    by_chat = {chat: list(group) for chat, group in groupby(events, key=lambda event: event.chat)}
-    deltas: list[ChatDelta] = []
-    room = BYTES_PER_PAGE
-    for chat in found:
-        encoded = _fitting(by_chat.get(chat.chat, []), EVENTS_PER_CHAT, room)
-        room -= sum(map(len, map(bytes, encoded)))
-        reached = starts[chat.chat] + len(encoded)
-        deltas.append(ChatDelta(chat=chat, events=encoded, more=reached < chat.last_seq))
-        if room <= 0:
-            break
-    return deltas
-
-
-def _fitting(
-    events: Sequence[OpaqueMessage], count_max: int, bytes_max: int = BYTES_PER_PAGE
-) -> list[Raw]:
-    """The first events, encoded, that fit; always at least one."""
-    kept: list[Raw] = []
-    for event in events[:count_max]:
-        encoded = MSGPACK.encode(event)
-        bytes_max -= len(encoded)
-        if kept and bytes_max < 0:
-            break
-        kept.append(Raw(encoded))
-    return kept
+    if group:
+        yield group

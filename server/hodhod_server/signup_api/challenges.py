@@ -14,6 +14,7 @@ from hodhod_server.domain.device_keys import PUBLIC_KEY_BYTES
 from hodhod_server.domain.errors import Malformed
 from hodhod_server.domain.ids import ChallengeId
 from hodhod_server.domain.keys import from_base64url
+from hodhod_server.domain.load import Work
 from hodhod_server.domain.phone import parse_phone
 from hodhod_server.domain.text import label
 from hodhod_server.services.signup import ChallengeStatus, Newcomer, Proof, Signup
@@ -178,6 +179,7 @@ ENDPOINTS: Final = (
         method="POST",
         path="/v1/signup",
         handler=start,
+        work=Work.NEWCOMER,
         summary="Have a code sent to a number.",
         takes=StartSignup,
         gives=NewChallenge,

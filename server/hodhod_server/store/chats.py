@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
+from hodhod_server.domain.clock import to_ms
 from hodhod_server.domain.ids import ChatId, Seq, UserId
+from hodhod_server.domain.memberships import ChatKind, MemberRole, Membership
+from hodhod_server.domain.permissions import Permission, names_of
 from hodhod_server.store.database import Row, Tx
 from hodhod_server.store.queries import Queries
-from hodhod_wire.frames import Chat, Member
+from hodhod_wire.frames import Chat, Member, OwnMembership
 
 SQL: Final = Queries.load("chats")
 LOCK_PAIR: Final = SQL["lock_pair"]
 FIND_PRIVATE: Final = SQL["find_private"]
 INSERT_PRIVATE: Final = SQL["insert_private"]
-FIND_ROSTER: Final = SQL["find_roster"]
-PAGE_OF_USER: Final = SQL["page_of_user"]
-FIND_FOR_MEMBER: Final = SQL["find_for_member"]
+PAGES_OF: Final = SQL["pages_of"]
+SEEN_BY: Final = SQL["seen_by"]
 MEMBERS_OF: Final = SQL["members_of"]
 ADVANCE_POSITIONS: Final = SQL["advance_positions"]
-
-
-class Roster(msgspec.Struct, frozen=True):
-    """Who is in a chat: what rights and fan-out need."""
-
-    kind: str
-    users: tuple[UserId, ...]
+ALL: Final = "all"
+FROM_JOINING: Final = "from_joining"
 
 
 class Positions(msgspec.Struct, frozen=True):
@@ -39,6 +36,15 @@ class Positions(msgspec.Struct, frozen=True):
     user: UserId
     delivered: Seq
     read: Seq
+    read_before: Seq = Seq(0)
+
+
+class PageOf(msgspec.Struct, frozen=True):
+    """Some of a user's chats: those with ids in (`after`, `until`]."""
+
+    user: UserId
+    after: int
+    until: int
 
 
 async def open_private(tx: Tx, one: UserId, other: UserId, now: datetime) -> ChatId:
@@ -57,22 +63,31 @@ async def find_private(tx: Tx, one: UserId, other: UserId) -> ChatId | None:
     return None if found is None else ChatId(found)
 
 
-async def find_roster(tx: Tx, chat: ChatId) -> Roster | None:
-    """Who is in the chat; `None` where there is no such chat."""
-    row = await tx.fetchrow(FIND_ROSTER, chat)
-    return None if row is None else Roster(row["kind"], tuple(row["user_ids"]))
-
-
-async def page_of_user(tx: Tx, user: UserId, *, after: int, until: int, limit: int) -> list[Chat]:
-    """The user's chats with ids in (`after`, `until`], with their members, oldest id first."""
-    rows = await tx.fetch(PAGE_OF_USER, user, after, until, limit)
-    return await _with_members(tx, rows)
+async def pages_of(tx: Tx, asked: Sequence[PageOf], limit: int) -> list[list[Chat]]:
+    """For each, the chats of that user with ids in (`after`, `until`], oldest id first."""
+    rows = await tx.fetch(
+        PAGES_OF,
+        [item.user for item in asked],
+        [item.after for item in asked],
+        [item.until for item in asked],
+        limit,
+    )
+    pages: list[list[Chat]] = [[] for _ in asked]
+    for row, chat in zip(rows, await _with_members(tx, rows), strict=True):
+        pages[row["page"] - 1].append(chat)
+    return pages
 
 
 async def find_for_member(tx: Tx, user: UserId, chat: ChatId) -> Chat | None:
     """The chat, if the user is a member of it."""
-    row = await tx.fetchrow(FIND_FOR_MEMBER, user, chat)
-    return None if row is None else (await _with_members(tx, [row]))[0]
+    return (await seen_by(tx, chat, [user])).get(user)
+
+
+async def seen_by(tx: Tx, chat: ChatId, users: Iterable[UserId]) -> dict[UserId, Chat]:
+    """The chat as those of the users see it who are members."""
+    rows = await tx.fetch(SEEN_BY, chat, list(users))
+    seen = await _with_members(tx, rows)
+    return {row["user_id"]: one for row, one in zip(rows, seen, strict=True)}
 
 
 async def advance_positions(tx: Tx, wanted: Sequence[Positions]) -> list[Positions]:
@@ -85,14 +100,22 @@ async def advance_positions(tx: Tx, wanted: Sequence[Positions]) -> list[Positio
         [item.read for item in wanted],
     )
     return [
-        Positions(row["chat_id"], row["user_id"], row["delivered_seq"], row["read_seq"])
+        Positions(
+            row["chat_id"],
+            row["user_id"],
+            row["delivered_seq"],
+            row["read_seq"],
+            row["read_before"],
+        )
         for row in rows
     ]
 
 
 async def _with_members(tx: Tx, rows: Sequence[Row]) -> list[Chat]:
+    """Private chats with their members, the others as they are."""
+    private = [row["chat_id"] for row in rows if row["kind"] == ChatKind.PRIVATE]
     members: dict[int, list[Member]] = defaultdict(list)
-    for row in await tx.fetch(MEMBERS_OF, [row["chat_id"] for row in rows]):
+    for row in await tx.fetch(MEMBERS_OF, private) if private else ():
         members[row["chat_id"]].append(
             Member(
                 user=row["user_id"],
@@ -102,7 +125,9 @@ async def _with_members(tx: Tx, rows: Sequence[Row]) -> list[Chat]:
             )
         )
     return [
-        Chat(
+        _group(row)
+        if row["kind"] != ChatKind.PRIVATE
+        else Chat(
             chat=row["chat_id"],
             kind=row["kind"],
             last_seq=row["last_seq"],
@@ -110,3 +135,31 @@ async def _with_members(tx: Tx, rows: Sequence[Row]) -> list[Chat]:
         )
         for row in rows
     ]
+
+
+def _group(row: Row) -> Chat:
+    own = None if row["permissions"] is None else Permission(row["permissions"])
+    default = Permission(row["default_permissions"])
+    member = Membership(user=row["user_id"], role=MemberRole(row["role"]), permissions=own)
+    return Chat(
+        chat=row["chat_id"],
+        kind=row["kind"],
+        last_seq=row["last_seq"],
+        title=row["title"],
+        about=row["about"],
+        member_count=row["member_count"],
+        default_permissions=names_of(default),
+        slow_mode_s=row["slow_mode_s"],
+        history=ALL if row["shows_history"] else FROM_JOINING,
+        signs_posts=row["signs_posts"],
+        broadcast=row["is_broadcast"],
+        me=OwnMembership(
+            role=row["role"],
+            permissions=names_of(member.effective(default)),
+            own_permissions=None if own is None else names_of(own),
+            muted_until=None if row["muted_until"] is None else to_ms(row["muted_until"]),
+            first_seq=row["first_seq"],
+            delivered=row["delivered_seq"],
+            read=row["read_seq"],
+        ),
+    )

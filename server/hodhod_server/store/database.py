@@ -14,8 +14,9 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from hodhod_server.domain.errors import Overloaded
+from hodhod_server.domain.load import StandingDelay
 from hodhod_server.settings import DatabaseSettings
-from hodhod_server.telemetry import logs
+from hodhod_server.telemetry import logs, metrics
 
 log = logs.get("database")
 
@@ -39,6 +40,8 @@ _UNAVAILABLE: Final = (
 )
 ACQUIRE_S: Final = 5.0  # a request that waits longer for a connection is better refused
 RETRY_AFTER_S: Final = 1.0
+WAIT_TARGET_S: Final = 0.005
+WAIT_INTERVAL_S: Final = 1.0
 # A server that is gone without a word does not keep its own `statement_timeout`.
 SILENCE_S: Final = 2.0
 CLOSE_S: Final = 1.0
@@ -49,6 +52,11 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self._pool = pool
+        self._waits = StandingDelay(WAIT_TARGET_S, WAIT_INTERVAL_S)
+
+    def is_slow(self) -> bool:
+        """Does a queue for connections stand?"""
+        return self._waits.is_standing(asyncio.get_running_loop().time())
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
@@ -65,8 +73,13 @@ class Database:
 
         Raises `Overloaded` where the database cannot be reached or gives up on a statement.
         """
+        clock = asyncio.get_running_loop().time
+        began_s = clock()
         try:
             async with self._pool.acquire(timeout=ACQUIRE_S) as connection:
+                now_s = clock()
+                metrics.POOL_WAIT_SECONDS.observe(now_s - began_s)
+                self._waits.observe(now_s - began_s, now_s)
                 yield connection
         except (TimeoutError, *_UNAVAILABLE) as error:
             log.warning("database.unavailable", error=type(error).__name__)
@@ -102,6 +115,9 @@ async def open_database(
             "statement_timeout": str(int(settings.statement_timeout_s * 1000)),
             # A commit is durable when it returns: what is acknowledged is kept.
             "synchronous_commit": "on",
+            # Plans are made once a connection: nothing here is planned better for its values.
+            "plan_cache_mode": "force_generic_plan",
+            "jit": "off",
         },
     )
     try:

@@ -21,11 +21,23 @@ from hodhod_wire.events import OpaqueMessage
 
 SQL: Final = Queries.load("messages")
 APPEND: Final = SQL["append"]
+LOCK_CHATS: Final = SQL["lock_chats"]
+APPEND_NOTICE: Final = SQL["append_notice"]
 FIND_BY_CLIENT_IDS: Final = SQL["find_by_client_ids"]
 PAGE_AFTER: Final = SQL["page_after"]
 PAGE_BEFORE: Final = SQL["page_before"]
 MISSED: Final = SQL["missed"]
 FIND: Final = SQL["find"]
+NO_VERSION: Final = -1
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A message that was sent before, and the version that its chat has now."""
+
+    appended: Appended
+    body: bytes
+    hides_sender: bool
+    version: int
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -37,13 +49,15 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 async def append(tx: Tx, drafts: Sequence[Draft], now: datetime) -> list[Appended | None]:
-    """Write all drafts in one statement; `None` for a draft whose chat does not exist.
+    """Write all drafts in one statement; `None` for a draft whose chat does not exist, or has
+    another version than every draft of it in this batch: then none of them is written.
 
     Raises `asyncpg.UniqueViolationError`, nothing written, if any of them was written before.
     """
     counts = Counter(draft.chat for draft in drafts)
     chats = sorted(counts)
     ranks = _ranks(drafts)
+    versions = _versions(drafts)
     rows = await tx.fetch(
         APPEND,
         [draft.chat for draft in drafts],
@@ -54,6 +68,8 @@ async def append(tx: Tx, drafts: Sequence[Draft], now: datetime) -> list[Appende
         chats,
         [counts[chat] for chat in chats],
         now,
+        [versions[chat] for chat in chats],
+        [draft.hides_sender for draft in drafts],
     )
     base = {row["chat_id"]: row["base"] for row in rows}
     at_ms = to_ms(now)
@@ -63,15 +79,37 @@ async def append(tx: Tx, drafts: Sequence[Draft], now: datetime) -> list[Appende
     ]
 
 
-async def find_appended(tx: Tx, drafts: Iterable[Draft]) -> dict[tuple[UserId, ClientId], Appended]:
-    """Which of the drafts were written before, by sender and client_id, and where they are."""
+async def lock_chats(tx: Tx, chats: Iterable[ChatId]) -> None:
+    """Until the transaction ends the chats do not change, and only it writes in them."""
+    await tx.execute(LOCK_CHATS, list(chats))
+
+
+async def append_notice(tx: Tx, draft: Draft, now: datetime) -> Appended:
+    """Write what the server itself tells, in a transaction that holds the chat's row."""
+    seq = await tx.fetchval(
+        APPEND_NOTICE,
+        draft.chat,
+        draft.sender,
+        draft.client_id,
+        draft.body,
+        now,
+        draft.hides_sender,
+    )
+    return Appended(draft.chat, Seq(seq), to_ms(now))
+
+
+async def find_appended(tx: Tx, drafts: Iterable[Draft]) -> dict[tuple[UserId, ClientId], Found]:
+    """Which of the drafts were written before, by sender and client_id, and as what."""
     keys = [(draft.sender, draft.client_id) for draft in drafts]
     rows = await tx.fetch(
         FIND_BY_CLIENT_IDS, [sender for sender, _ in keys], [client_id for _, client_id in keys]
     )
     return {
-        (row["sender_id"], row["client_id"]): Appended(
-            row["chat_id"], row["seq"], to_ms(row["sent_at"])
+        (row["sender_id"], row["client_id"]): Found(
+            Appended(row["chat_id"], row["seq"], to_ms(row["sent_at"])),
+            row["body"],
+            row["hides_sender"],
+            row["version"],
         )
         for row in rows
     }
@@ -82,20 +120,26 @@ async def page_after(tx: Tx, chat: ChatId, after: int, limit: int) -> list[Opaqu
     return [_event(row) for row in await tx.fetch(PAGE_AFTER, chat, after, limit)]
 
 
-async def page_before(tx: Tx, chat: ChatId, before: int, limit: int) -> list[OpaqueMessage]:
-    """The last events before a seq, oldest first."""
-    return [_event(row) for row in reversed(await tx.fetch(PAGE_BEFORE, chat, before, limit))]
+async def page_before(
+    tx: Tx, chat: ChatId, before: int, limit: int, *, first: int = 1
+) -> list[OpaqueMessage]:
+    """The last events before a seq and not before `first`, oldest first."""
+    rows = await tx.fetch(PAGE_BEFORE, chat, before, limit, first)
+    return [_event(row) for row in reversed(rows)]
 
 
-async def missed(tx: Tx, wanted: Sequence[Wanted]) -> list[OpaqueMessage]:
-    """The events that several chats have after given seqs, by chat, oldest first."""
+async def missed(tx: Tx, wanted: Sequence[Wanted]) -> list[list[OpaqueMessage]]:
+    """The events of each that are wanted, oldest first."""
     rows = await tx.fetch(
         MISSED,
         [item.chat for item in wanted],
         [item.after for item in wanted],
         [item.at_most for item in wanted],
     )
-    return [_event(row) for row in rows]
+    events: list[list[OpaqueMessage]] = [[] for _ in wanted]
+    for row in rows:
+        events[row["place"] - 1].append(_event(row))
+    return events
 
 
 async def find(tx: Tx, chat: ChatId, seq: int) -> OpaqueMessage | None:
@@ -112,6 +156,17 @@ def _ranks(drafts: Sequence[Draft]) -> list[int]:
         seen[draft.chat] += 1
         ranks.append(seen[draft.chat])
     return ranks
+
+
+def _versions(drafts: Sequence[Draft]) -> dict[ChatId, int]:
+    """The version each chat must have; drafts that disagree fit none, so that all are checked again
+    and keep their order.
+    """
+    versions: dict[ChatId, int] = {}
+    for draft in drafts:
+        if versions.setdefault(draft.chat, draft.version) != draft.version:
+            versions[draft.chat] = NO_VERSION
+    return versions
 
 
 def _event(row: Row) -> OpaqueMessage:

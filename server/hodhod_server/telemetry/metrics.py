@@ -21,6 +21,20 @@ HTTP_SECONDS: Final = Histogram(
 )
 REFUSALS: Final = Counter("hodhod_refusals_total", "Requests and frames refused.", ["code"])
 
+LOOP_LAG_SECONDS: Final = Histogram(
+    "hodhod_loop_lag_seconds",
+    "How late the event loop was, fifty times a second.",
+    buckets=LATENCY_S,
+)
+LOAD_LEVEL: Final = Gauge("hodhod_load_level", "0: calm; 1 to 3: what the process sheds.")
+SHED: Final = Counter("hodhod_shed_total", "Work refused because of the load.", ["work"])
+TURN_WAIT_SECONDS: Final = Histogram(
+    "hodhod_turn_wait_seconds", "Waits of requests that did not begin at once.", buckets=LATENCY_S
+)
+POOL_WAIT_SECONDS: Final = Histogram(
+    "hodhod_pool_wait_seconds", "Waits for a database connection of the pool.", buckets=LATENCY_S
+)
+
 COMMIT_ROWS: Final = Histogram(
     "hodhod_group_commit_rows", "Drafts per transaction.", buckets=POWERS_OF_TWO
 )
@@ -31,8 +45,15 @@ COMMIT_QUEUE: Final = Gauge("hodhod_group_commit_queue_rows", "Drafts waiting fo
 COMMIT_CONFLICTS: Final = Counter(
     "hodhod_group_commit_conflicts_total", "Batches that held the resend of a message."
 )
+COMMIT_RECHECKED: Final = Counter(
+    "hodhod_group_commit_rechecked_total",
+    "Drafts whose chat had changed between check and commit.",
+)
 
 BUS_LOST: Final = Counter("hodhod_bus_lost_total", "Failed attempts to hear the other gateways.")
+GATEWAYS_DIED: Final = Counter(
+    "hodhod_gateways_died_total", "Gateways found dead by this one; everybody was told to sync."
+)
 FANOUT_QUEUE: Final = Gauge("hodhod_fanout_queue_envelopes", "Pushes waiting to be routed.")
 FANOUT_SECONDS: Final = Histogram(
     "hodhod_fanout_seconds", "One batch of pushes, routed and published.", buckets=LATENCY_S

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final, TypeVar
 
 import msgspec
 from aiohttp import web
 
+from hodhod_server.domain.clock import from_ms
 from hodhod_server.domain.errors import Malformed, UnsupportedMediaType
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -53,6 +55,14 @@ def query_int(request: web.Request, name: str, *, maximum: int, minimum: int = 0
     if (value := _number(text)) is not None and minimum <= value <= maximum:
         return value
     raise Malformed(f"{name} is not a number from {minimum} to {maximum}")
+
+
+def moment(at_ms: int | None) -> datetime | None:
+    """A time from a body. Raises `Malformed` for one that no calendar has."""
+    try:
+        return None if at_ms is None else from_ms(at_ms)
+    except OverflowError:
+        raise Malformed("a time is too far away") from None
 
 
 def _number(text: str) -> int | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import web
 
+from hodhod_server.domain.load import Work
 from hodhod_server.web.problems import Handler
 
 
@@ -31,9 +32,10 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint(Operation):
-    """An operation and who handles it."""
+    """An operation, who handles it, and its place in line."""
 
     handler: Handler
+    work: Work = Work.OTHER
 
 
 def add_endpoints(app: web.Application, endpoints: Iterable[Endpoint]) -> None:

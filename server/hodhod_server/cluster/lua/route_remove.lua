@@ -1,16 +1,15 @@
--- Take a gateway out of a user's route. KEYS[1] the route, ARGV[1] the gateway.
-local route = redis.call('GET', KEYS[1])
-if not route then
-    return 0
-end
-local kept = {}
-for gateway in string.gmatch(route, '[^,]+') do
-    if gateway ~= ARGV[1] then
-        kept[#kept + 1] = gateway
+-- Take a gateway out of users' routes. KEYS the routes, ARGV[1] the gateway.
+for _, key in ipairs(KEYS) do
+    local route = redis.call('GET', key)
+    if route == ARGV[1] then
+        redis.call('DEL', key)
+    elseif route then
+        local kept = {}
+        for gateway in string.gmatch(route, '[^,]+') do
+            if gateway ~= ARGV[1] then
+                kept[#kept + 1] = gateway
+            end
+        end
+        redis.call('SET', key, table.concat(kept, ','), 'KEEPTTL')
     end
 end
-if #kept == 0 then
-    return redis.call('DEL', KEYS[1])
-end
-redis.call('SET', KEYS[1], table.concat(kept, ','), 'KEEPTTL')
-return 0

@@ -18,25 +18,29 @@ WITH chat AS (
 )
 SELECT chat_id FROM chat
 
--- name: find_roster
--- Who is in a chat: what rights and fan-out need, and nothing that changes.
-SELECT c.kind, array_agg(m.user_id ORDER BY m.user_id) AS user_ids
-FROM chats AS c JOIN members AS m USING (chat_id)
-WHERE c.chat_id = $1
-GROUP BY c.kind
+-- name: pages_of
+-- Pages of several people's chats at once: of each ($1) the first $4 with ids in ($2, $3], oldest id
+-- first, in the order in which they were asked for.
+SELECT w.page, m.user_id, c.chat_id, c.kind, c.last_seq, c.is_broadcast, g.title, g.about,
+       g.member_count, g.permissions AS default_permissions, g.slow_mode_s, g.shows_history,
+       g.signs_posts, m.role, m.permissions, m.muted_until, m.first_seq, m.delivered_seq, m.read_seq
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY
+    AS w (user_id, after_id, until_id, page)
+CROSS JOIN LATERAL (
+    SELECT * FROM members AS m
+    WHERE m.user_id = w.user_id AND m.chat_id > w.after_id AND m.chat_id <= w.until_id
+    ORDER BY m.chat_id LIMIT $4
+) AS m
+JOIN chats AS c USING (chat_id) LEFT JOIN groups AS g USING (chat_id)
+ORDER BY w.page, c.chat_id
 
--- name: page_of_user
--- The caller's chats with ids in ($2, $3], oldest id first.
-SELECT chat_id, kind, last_seq
-FROM members JOIN chats USING (chat_id)
-WHERE user_id = $1 AND chat_id > $2 AND chat_id <= $3
-ORDER BY chat_id
-LIMIT $4
-
--- name: find_for_member
-SELECT chat_id, kind, last_seq
-FROM members JOIN chats USING (chat_id)
-WHERE chat_id = $2 AND user_id = $1
+-- name: seen_by
+-- One chat as several of its members see it.
+SELECT m.user_id, c.chat_id, c.kind, c.last_seq, c.is_broadcast, g.title, g.about, g.member_count,
+       g.permissions AS default_permissions, g.slow_mode_s, g.shows_history, g.signs_posts,
+       m.role, m.permissions, m.muted_until, m.first_seq, m.delivered_seq, m.read_seq
+FROM members AS m JOIN chats AS c USING (chat_id) LEFT JOIN groups AS g USING (chat_id)
+WHERE m.chat_id = $1 AND m.user_id = ANY ($2::bigint[])
 
 -- name: members_of
 SELECT m.chat_id, m.user_id, u.name, m.delivered_seq, m.read_seq
@@ -51,7 +55,7 @@ WITH wanted AS (
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
         AS w (chat_id, user_id, delivered_seq, read_seq)
 ), locked AS MATERIALIZED (
-    SELECT m.chat_id, m.user_id, c.last_seq, w.delivered_seq, w.read_seq
+    SELECT m.chat_id, m.user_id, c.last_seq, w.delivered_seq, w.read_seq, m.read_seq AS read_before
     FROM wanted AS w
     JOIN members AS m USING (chat_id, user_id)
     JOIN chats AS c USING (chat_id)
@@ -65,4 +69,4 @@ FROM locked AS l
 WHERE m.chat_id = l.chat_id AND m.user_id = l.user_id
   AND (m.delivered_seq < least(greatest(l.delivered_seq, l.read_seq), l.last_seq)
        OR m.read_seq < least(l.read_seq, l.last_seq))
-RETURNING m.chat_id, m.user_id, m.delivered_seq, m.read_seq
+RETURNING m.chat_id, m.user_id, m.delivered_seq, m.read_seq, l.read_before

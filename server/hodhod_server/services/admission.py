@@ -1,0 +1,107 @@
+"""Admission: every class of work has its place in line, and messages are served first.
+
+Refusing must cost next to nothing, so it is decided before any work, from one number: the load
+level of the process. Then catching up and the small requests, which share the database pool, take
+turns; messages do not, they have a connection and a queue of their own.
+
+Always true: a refusal is `Overloaded` and tells when to come back, differently each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+from hodhod_server.domain.errors import Overloaded
+from hodhod_server.domain.load import Level, Load, Spread, Work
+from hodhod_server.services.turnstile import Turnstile
+from hodhod_server.settings import GatewaySettings
+from hodhod_server.telemetry import metrics
+
+SHED_FROM: Final = {
+    Work.NEWCOMER: Level.BUSY,
+    Work.CONNECT: Level.STRAINED,
+    Work.OTHER: Level.STRAINED,
+    Work.SYNC: Level.STRAINED,
+    Work.HELLO: Level.SATURATED,
+}
+# A level lasts five seconds at least: who is told to come back sooner would be told so again.
+RETRY_LOW_S: Final = {Level.CALM: 1.0, Level.BUSY: 2.0, Level.STRAINED: 3.0, Level.SATURATED: 4.0}
+RETRY_FACTOR: Final = 3.0
+RECONNECT_MS_MAX: Final = 30_000
+ARRIVALS_MAX: Final = 8  # each step of one takes about a millisecond
+ARRIVAL_S: Final = 2.0  # longer than that a client waits better at home
+_SHED: Final = {work: metrics.SHED.labels(work) for work in Work}
+
+
+class Gate:
+    """What a process refuses at which level."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._spread = Spread()
+
+    def admit(self, work: Work) -> None:
+        """Returns if this work may begin. Raises `Overloaded`."""
+        if self._load.level >= SHED_FROM[work]:
+            raise self.refusal(work)
+
+    def refusal(self, work: Work) -> Overloaded:
+        """The answer to what is not let in."""
+        _SHED[work].inc()
+        low_s = RETRY_LOW_S[self._load.level]
+        return Overloaded(retry_after_s=self._spread.between(low_s, low_s * RETRY_FACTOR))
+
+
+class Admission(Gate):
+    """The gate of a gateway, which also knows how many are inside."""
+
+    def __init__(
+        self,
+        load: Load,
+        settings: GatewaySettings,
+        is_pool_slow: Callable[[], bool],
+    ) -> None:
+        super().__init__(load)
+        self._settings = settings
+        other = max(1, settings.requests_at_work_max // 3)
+        sync = max(1, settings.requests_at_work_max - other)
+        self._turnstile = Turnstile({Work.SYNC: sync, Work.OTHER: other}, is_pool_slow)
+        self._arrivals = Turnstile({Work.CONNECT: ARRIVALS_MAX}, lambda: False, ARRIVAL_S)
+        self._connections = 0
+
+    def admit(self, work: Work) -> None:
+        """Returns if this work may begin. Raises `Overloaded`.
+
+        Messages always may: they wait in the line of their log.
+        """
+        if work is Work.MESSAGE:
+            return
+        super().admit(work)
+        if work is Work.CONNECT and self._connections >= self._settings.connections_max:
+            raise self.refusal(work)
+
+    def turn(self, work: Work) -> AbstractAsyncContextManager[None]:
+        """One of the places of `SYNC` and `OTHER`. Entering raises `Overloaded`."""
+        return self._turnstile.turn(work)
+
+    async def pace(self) -> None:
+        """One step of an arrival, no more than a few in a turn of the event loop.
+
+        A wall of arrivals is served a little later this way, and nobody else with it. Raises
+        `Overloaded` where it is too high.
+        """
+        async with self._arrivals.turn(Work.CONNECT):
+            await asyncio.sleep(0)
+
+    def note_connections(self, count: int) -> None:
+        """So many connections there are."""
+        self._connections = count
+
+    @property
+    def reconnect_within_ms(self) -> int:
+        """Over how long those who are here are to spread their return if this process dies."""
+        needed_s = self._connections / self._settings.reconnects_per_s
+        return min(RECONNECT_MS_MAX, round(needed_s * 1000))

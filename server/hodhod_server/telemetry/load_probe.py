@@ -1,0 +1,52 @@
+"""How late this process's event loop is, as one of four levels: what it sheds follows from that.
+
+One loop sleeps for 20 ms again and again and sees how much later it wakes. Everything that keeps a
+process from its work shows there, a slow callback as well as a processor that others use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from hodhod_server.domain.load import Ladder, Level, Recent
+from hodhod_server.settings import LoadSettings
+from hodhod_server.telemetry import logs, metrics
+
+log = logs.get("load")
+EVERY_S: Final = 0.02
+WINDOW_S: Final = 1.0
+SAMPLES_MIN: Final = 10
+
+
+class LoadProbe:
+    """The `Load` of this process."""
+
+    def __init__(self, settings: LoadSettings) -> None:
+        self._recent = Recent(WINDOW_S, SAMPLES_MIN)
+        thresholds_ms = (settings.busy_ms, settings.strained_ms, settings.saturated_ms)
+        self._ladder = Ladder([value / 1000 for value in thresholds_ms], settings.calm_s)
+        self._level = Level.CALM
+
+    @property
+    def level(self) -> Level:
+        """The level as of now."""
+        return self._level
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            due_s = clock() + EVERY_S
+            await asyncio.sleep(EVERY_S)
+            now_s = clock()
+            self._take(max(0.0, now_s - due_s), now_s)
+
+    def _take(self, lag_s: float, now_s: float) -> None:
+        metrics.LOOP_LAG_SECONDS.observe(lag_s)
+        self._recent.add(lag_s, now_s)
+        level = self._ladder.observe(self._recent.p90(), now_s)
+        if level is not self._level:
+            log.info("load.changed", level=level.name.lower(), was=self._level.name.lower())
+            metrics.LOAD_LEVEL.set(level)
+            self._level = level
