@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -25,6 +27,7 @@ from hodhod_server.gateway.hub import Hub
 from hodhod_wire.frames import Resync
 from tests.simulation.postgres_tables import Batch, Row, Tables
 from tests.simulation.sabotage import Sabotage
+from tests.simulation.scenario import Kind, Scenario, draw
 
 UNFLUSHED_S: Final = 1.0
 
@@ -185,6 +188,9 @@ class _Discreet:
 class HidesThatTheBusFailed(Sabotage):
     """Whom a push could not reach is not told."""
 
+    def scenario(self, dice: random.Random) -> Scenario:
+        return draw(dice, [Kind.CUT_BUS])
+
     def broker(self, broker: Broker) -> Broker:
         return _Discreet(broker)
 
@@ -196,6 +202,10 @@ class _Unmissed(Register):
 
 class MissesNoDeadGateway(Sabotage):
     """What a gateway took along when it died is told to nobody."""
+
+    def scenario(self, dice: random.Random) -> Scenario:
+        drawn = draw(dice, [Kind.KILL_GATEWAY])  # others let people sync before anybody sees it
+        return replace(drawn, latency_s=0.002, bus_latency_s=0.3)
 
     def register(self, redis: Redis, prefix: str, gateway: GatewayId, broker: Broker) -> Register:
         return _Unmissed(redis, prefix, gateway, broker)

@@ -16,7 +16,7 @@ from hodhod_loadtest.invariants import Violation
 from tests.simulation.judge import is_converged, judge
 from tests.simulation.processes import follow
 from tests.simulation.sabotage import Sabotage
-from tests.simulation.scenario import HEALS_ALONE, Fault, Scenario, draw
+from tests.simulation.scenario import HEALS_ALONE, Fault, Scenario
 from tests.simulation.trace import Trace
 from tests.simulation.virtual_time import Deadlock, VirtualTimeLoop
 from tests.simulation.world import World
@@ -66,7 +66,7 @@ def run_seed(seed: int, *, sabotage: Sabotage | None = None, keeps_lines: bool =
 
 async def _live(outcome: Outcome, sabotage: Sabotage, trace: Trace) -> None:
     dice = random.Random(outcome.seed)
-    scenario = draw(dice)
+    scenario = sabotage.scenario(dice)
     world = World(scenario, dice, sabotage, trace)
     world.start()
     await _talk(scenario, world)

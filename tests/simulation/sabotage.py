@@ -5,6 +5,7 @@ The faults themselves are in `planted.py`: they prove that the judge would see a
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable
 
 from redis.asyncio import Redis
@@ -17,12 +18,17 @@ from hodhod_server.cluster.routing import Routing
 from hodhod_server.domain.ids import DeviceId, GatewayId
 from hodhod_server.gateway.hub import Hub
 from tests.simulation.postgres_tables import Tables
+from tests.simulation.scenario import Scenario, draw
 
 
 class Sabotage:
     """A world as it should be."""
 
     session: type[Session] = Session
+
+    def scenario(self, dice: random.Random) -> Scenario:
+        """What happens there. A fault that shows rarely may ask for more of what shows it."""
+        return draw(dice)
 
     def tables(self) -> Tables:
         return Tables()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -98,10 +99,11 @@ class Scenario:
     sentences: list[Sentence]
     faults: list[Fault]
     latency_s: float
+    bus_latency_s: float
     doubles: float
 
 
-def draw(dice: random.Random) -> Scenario:
+def draw(dice: random.Random, kinds: Sequence[Kind] = tuple(Kind)) -> Scenario:
     """A scenario. Some have no faults: what breaks there is broken without any."""
     talk_s = dice.uniform(*TALK_S)
     users = dice.randint(2, 4)
@@ -117,8 +119,9 @@ def draw(dice: random.Random) -> Scenario:
         devices=devices,
         chats=chats,
         sentences=(sentences := _sentences(dice, talk_s, devices, chats)),
-        faults=_faults(dice, sentences),
+        faults=_faults(dice, sentences, kinds),
         latency_s=dice.choice([0.002, 0.02, 0.15]),
+        bus_latency_s=dice.choice([0.001, 0.001, 0.1]),
         doubles=dice.choice([0.0, 0.0, 0.2]),
     )
 
@@ -149,12 +152,14 @@ def _sentences(
     return sorted(sentences, key=lambda one: one.at_s)
 
 
-def _faults(dice: random.Random, sentences: list[Sentence]) -> list[Fault]:
+def _faults(
+    dice: random.Random, sentences: list[Sentence], possible: Sequence[Kind]
+) -> list[Fault]:
     """A few kinds at a time: with all of them at once little ever gets through.
 
     Most fall into the moments around a message, where there is something to break.
     """
-    kinds = dice.sample(list(Kind), dice.randint(1, 4))
+    kinds = dice.sample(possible, min(len(possible), dice.randint(1, 4)))
     moments = dice.choice(
         [sentences, sentences[-3:]]
     )  # after the last ones nothing tells of a loss

@@ -10,7 +10,7 @@ from tests.simulation import planted
 from tests.simulation.run import run_seed
 from tests.simulation.sabotage import Sabotage
 
-SEEDS: Final = range(1, 201)
+SEEDS: Final = range(1, 301)
 
 
 @pytest.mark.parametrize("fault", planted.ALL, ids=lambda fault: fault.__name__)

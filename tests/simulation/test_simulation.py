@@ -12,7 +12,7 @@ from tests.simulation.__main__ import describe
 from tests.simulation.run import run_seed
 from tests.source_tree import ROOT
 
-CPU_S: Final = 20.0
+CPU_S: Final = 15.0
 WITHOUT_GIT: Final = 0x5EED
 SEEDS_AT_LEAST: Final = 20
 

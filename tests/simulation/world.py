@@ -49,6 +49,7 @@ class World:
         self._postgres = Postgres(self._tables, self._fork())
         self._redis = RedisServer(self._fork())
         self._redis.doubles = scenario.doubles
+        self._redis.latency_s = scenario.bus_latency_s
         self._gateways: list[Gateway | None] = [None] * scenario.gateways
         self._lives = 0
         self._cables: dict[int, Cable] = {}
@@ -184,15 +185,17 @@ class World:
 
     def _new_device(self, number: int) -> Device:
         user = self._scenario.devices[number]
-        chats = [chat for chat, table in self._tables.chats.items() if user in table.members]
         knows_all = self._dice.random() < 0.5  # or it has seen each chat while it was empty
+        seen = [  # groups always: of one that is new to a device only the last page is for it
+            chat
+            for chat, table in self._tables.chats.items()
+            if user in table.members and (table.is_group or not knows_all)
+        ]
         return Device(
             user,
             number,
             Ledger(user, partial(self._note_message, number)),
-            newcomer(
-                user, {} if knows_all else {chat: Kept(0) for chat in chats}, knows_all=knows_all
-            ),
+            newcomer(user, {chat: Kept(0) for chat in seen}, knows_all=knows_all),
             self._fork(),
             self._sabotage,
         )
