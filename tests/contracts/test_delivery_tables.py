@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -179,6 +180,37 @@ async def test_a_draft_that_was_allowed_at_another_version_is_not_written(
     )
     assert written == [None, None, None, (store.one, 1)]
     assert await write(store, clock, [draft(store.large, ali, 5, version=1)]) == [(store.large, 1)]
+
+
+async def test_who_holds_a_chat_is_alone_in_it_until_the_end(
+    store: Store, clock: FakeClock
+) -> None:
+    sara, reza, _ = store.users
+    async with asyncio.TaskGroup() as tasks:
+        async with store.database.transaction() as tx:
+            await messages.lock_chats(tx, [store.one])
+            other = tasks.create_task(write(store, clock, [draft(store.one, reza, 1)]))
+            await asyncio.sleep(0.05)
+            mine = await messages.append(tx, [draft(store.one, sara, 2)], clock.now())
+            assert not other.done()
+        assert await other == [(store.one, 2)]
+    assert [one and one.seq for one in mine] == [1]
+
+
+async def test_a_transaction_that_fails_leaves_nothing(store: Store, clock: FakeClock) -> None:
+    sara = store.users[0]
+
+    async def fail() -> None:
+        async with store.database.transaction() as tx:
+            await messages.lock_chats(tx, [store.one])
+            await messages.append(tx, [draft(store.one, sara, 1)], clock.now())
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    async with store.database.connection() as connection:
+        assert await messages.page_after(connection, store.one, 0, 10) == []
+    assert await write(store, clock, [draft(store.one, sara, 2)]) == [(store.one, 1)]
 
 
 async def test_members_and_their_chats(store: Store, clock: FakeClock) -> None:

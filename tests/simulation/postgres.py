@@ -10,15 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any, Final, cast
 
 import asyncpg
 
+from hodhod_server.store import messages
 from hodhod_server.store.database import Database
-from tests.simulation.postgres_tables import Row, Tables
+from tests.simulation.postgres_tables import Batch, Row, Tables
 
 COMMAND_TIMEOUT_S: Final = 7.0
+HELD_S: Final = 0.001
+Operation = Callable[[], list[Row]]
 SURVIVES: Final = 0.5  # of the statements whose client has left on the way
 
 
@@ -33,6 +37,8 @@ class Postgres:
         self.is_up = True
         self._dice = dice
         self._lives = 0
+        self._holders: dict[int, _Connection] = {}
+        self._freed = asyncio.Event()
         self._awake = asyncio.Event()
         self._awake.set()
 
@@ -45,6 +51,7 @@ class Postgres:
         self.is_up = False
         self._lives += 1
         self.tables.crashed()
+        self._holders.clear()
         self._awake.set()
 
     def start(self) -> None:
@@ -59,24 +66,51 @@ class Postgres:
         """Those that still wait go on."""
         self._awake.set()
 
-    async def run(self, text: str, arguments: tuple[object, ...]) -> list[Row]:
-        """One statement, from sending it to its answer."""
-        life, will_fail = self._lives, self._dice.random() < self.failures
+    def change_chat(self, chat: int) -> None:
+        """Something about it changes that makes what was allowed be checked again."""
+        if chat in self._holders:
+            asyncio.get_running_loop().call_later(HELD_S, self.change_chat, chat)
+        else:
+            self.tables.chats[chat].version += 1
+
+    @property
+    def life(self) -> int:
+        """Connections do not outlive it."""
+        return self._lives
+
+    async def run(
+        self, operation: Operation, life: int, *, chats: Sequence[int] = (), survives: bool = True
+    ) -> list[Row]:
+        """One statement, from sending it to its answer, once nobody else holds these chats."""
+        will_fail = self._dice.random() < self.failures
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
                 await self._travel(life)
+                while any(chat in self._holders for chat in chats):
+                    await self._freed.wait()
         except (TimeoutError, asyncio.CancelledError):
-            if self._dice.random() < SURVIVES:
+            if self._dice.random() < SURVIVES and survives:
                 loop, delay_s = asyncio.get_running_loop(), self._dice.random()
-                loop.call_later(delay_s, self._happen_alone, life, text, arguments)
+                loop.call_later(delay_s, self._happen_alone, life, operation, chats)
             raise
         if will_fail and self._dice.random() < 0.5:
             raise asyncpg.ConnectionDoesNotExistError("connection was closed")
-        rows = self.tables.statements[text](*arguments)
+        rows = operation()
         await self._travel(life)
         if will_fail:
             raise asyncpg.ConnectionDoesNotExistError("connection was closed")
         return rows
+
+    def hold(self, chats: Sequence[int], holder: _Connection) -> list[Row]:
+        """Nobody else writes in them until `release`."""
+        self._holders.update(dict.fromkeys(chats, holder))
+        return []
+
+    def release(self, holder: _Connection) -> None:
+        """Its transaction is over."""
+        self._holders = {chat: one for chat, one in self._holders.items() if one is not holder}
+        freed, self._freed = self._freed, asyncio.Event()
+        freed.set()
 
     async def _travel(self, life: int) -> None:
         await asyncio.sleep(self.latency_s * (0.5 + self._dice.random()))
@@ -84,11 +118,11 @@ class Postgres:
         if life != self._lives:
             raise asyncpg.ConnectionDoesNotExistError("connection was closed")
 
-    def _happen_alone(self, life: int, text: str, arguments: tuple[object, ...]) -> None:
+    def _happen_alone(self, life: int, operation: Operation, chats: Sequence[int]) -> None:
         """Nobody waits for the answer any more."""
-        if life == self._lives:
+        if life == self._lives and not any(chat in self._holders for chat in chats):
             with contextlib.suppress(asyncpg.UniqueViolationError):
-                self.tables.statements[text](*arguments)
+                operation()
 
 
 class _Pool:
@@ -115,14 +149,46 @@ class _Connection:
 
     def __init__(self, server: Postgres) -> None:
         self._server = server
+        self._life = server.life
+        self._batches: list[Batch] | None = None
 
-    async def fetch(self, text: str, *arguments: object) -> list[Row]:
-        return await self._server.run(text, arguments)
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """What is written in the block happens at its end, or not at all."""
+        batches = self._batches = []
+        try:
+            yield
+            await self._server.run(partial(self._commit, batches), self._life)
+        finally:
+            self._batches = None
+            self._server.release(self)
+
+    async def execute(self, text: str, *arguments: Any) -> None:
+        if text != messages.LOCK_CHATS:
+            raise NotImplementedError
+        (chats,) = arguments
+        hold = partial(self._server.hold, chats, self)
+        await self._server.run(hold, self._life, chats=chats, survives=False)
+
+    async def fetch(self, text: str, *arguments: Any) -> list[Row]:
+        tables = self._server.tables
+        if text != messages.APPEND:
+            return await self._server.run(partial(tables.statements[text], *arguments), self._life)
+        batch = Batch(*arguments)
+        if self._batches is None:
+            append = partial(tables.append, batch)
+            return await self._server.run(append, self._life, chats=batch.distinct)
+        rows = await self._server.run(partial(tables.places, batch), self._life, survives=False)
+        self._batches.append(batch)
+        return rows
 
     async def fetchrow(self, text: str, *arguments: object) -> Row | None:
-        rows = await self._server.run(text, arguments)
+        rows = await self.fetch(text, *arguments)
         return rows[0] if rows else None
 
     async def fetchval(self, text: str, *arguments: object) -> Any:
         row = await self.fetchrow(text, *arguments)
         return None if row is None else next(iter(row.values()))
+
+    def _commit(self, batches: Sequence[Batch]) -> list[Row]:
+        return [row for batch in batches for row in self._server.tables.append(batch)]

@@ -78,7 +78,6 @@ class Tables:
         self.by_name: dict[tuple[int, int], Row] = {}
         self._numbers = itertools.count(1)
         self.statements: Final[dict[str, Statement]] = {
-            messages.APPEND: lambda *arguments: self.append(Batch(*arguments)),
             messages.FIND_BY_CLIENT_IDS: self._find_by_client_ids,
             messages.PAGE_AFTER: self._page_after,
             messages.PAGE_BEFORE: self._page_before,
@@ -103,12 +102,8 @@ class Tables:
 
     def append(self, batch: Batch) -> list[Row]:
         """All of them, or none where one is there already."""
-        versions = dict(zip(batch.distinct, batch.versions, strict=True))
-        base = {
-            chat: self.chats[chat].last_seq
-            for chat, version in versions.items()
-            if chat in self.chats and self.chats[chat].version == version
-        }
+        places = self.places(batch)
+        base = {row["chat_id"]: row["base"] for row in places}
         columns = (batch.senders, batch.client_ids, batch.bodies, batch.hides_sender)
         rows: list[Row] = [
             {
@@ -125,11 +120,21 @@ class Tables:
             )
             if chat in base
         ]
-        self.require_new([(row["sender_id"], row["client_id"]) for row in rows])
         for chat, count in zip(batch.distinct, batch.counts, strict=True):
             if chat in base:
                 self.chats[chat].last_seq += count
         self.insert(sorted(rows, key=lambda row: (row["chat_id"], row["seq"])))
+        return places
+
+    def places(self, batch: Batch) -> list[Row]:
+        """Where its messages come to stand, should it be written now."""
+        base = {
+            chat: self.chats[chat].last_seq
+            for chat, version in zip(batch.distinct, batch.versions, strict=True)
+            if chat in self.chats and self.chats[chat].version == version
+        }
+        names = zip(batch.chats, batch.senders, batch.client_ids, strict=True)
+        self.require_new([(sender, name) for chat, sender, name in names if chat in base])
         return [{"chat_id": chat, "base": seq} for chat, seq in base.items()]
 
     def insert(self, rows: Sequence[Row]) -> None:

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     CRASH_POSTGRES = "crash_postgres"
     FREEZE_POSTGRES = "freeze_postgres"
     FAIL_STATEMENTS = "fail_statements"
+    CHANGE_CHAT = "change_chat"
     CRASH_DEVICE = "crash_device"
     STOP_DEVICE = "stop_device"
     CUT_LINK = "cut_link"
@@ -44,6 +45,7 @@ LASTS_S: Final[dict[Kind, tuple[float, float]]] = {
     Kind.CRASH_POSTGRES: (0.1, 8.0),
     Kind.FREEZE_POSTGRES: (0.1, 10.0),
     Kind.FAIL_STATEMENTS: (0.5, 10.0),
+    Kind.CHANGE_CHAT: (0.0, 0.0),
     Kind.CRASH_DEVICE: (0.1, 10.0),
     Kind.STOP_DEVICE: (5.0, 10.0),
     Kind.CUT_LINK: (0.0, 0.0),
@@ -53,7 +55,7 @@ LASTS_S: Final[dict[Kind, tuple[float, float]]] = {
 }
 
 
-HEALS_ALONE: Final = frozenset({Kind.CUT_LINK, Kind.STALL_LINK, Kind.SLOW_LINK})
+HEALS_ALONE: Final = frozenset({Kind.CHANGE_CHAT, Kind.CUT_LINK, Kind.STALL_LINK, Kind.SLOW_LINK})
 
 
 @dataclass(frozen=True, slots=True)

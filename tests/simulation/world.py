@@ -102,6 +102,8 @@ class World:
                 return self._break_gateway(fault, fault.target % len(self._gateways))
             case Kind.CRASH_DEVICE | Kind.STOP_DEVICE:
                 return self._break_device(fault, self._devices[fault.target % len(self._devices)])
+            case Kind.CHANGE_CHAT:
+                return self._change_chat(fault.target % len(self._tables.chats) + 1)
             case Kind.CRASH_REDIS:
                 self._redis.crash()
                 return self._redis.start
@@ -116,6 +118,11 @@ class World:
                 return partial(setattr, self._postgres, "failures", 0.0)
             case _:
                 return self._break_link(fault, fault.target % len(self._devices))
+
+    def _change_chat(self, chat: int) -> Callable[[], None]:
+        if self._tables.chats[chat].is_group:
+            self._postgres.change_chat(chat)  # its announcement is lost
+        return _nothing
 
     def _break_gateway(self, fault: Fault, place: int) -> Callable[[], None]:
         gateway = self._gateways[place]
