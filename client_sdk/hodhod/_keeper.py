@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from hodhod._errors import StateUnusable
 from hodhod._pulse import until
-from hodhod._state import State, StateFile
+from hodhod._state import State, Storage
 
 LINGER_S: Final = 1.0  # positions may be this old after a crash: those events are told again
 
@@ -23,9 +22,9 @@ LINGER_S: Final = 1.0  # positions may be this old after a crash: those events a
 class Keeper:
     """The state, and its file if there is one."""
 
-    def __init__(self, path: Path | None, url: str) -> None:
+    def __init__(self, file: Storage | None, url: str) -> None:
         self.state = State(url=url)
-        self._file = None if path is None else StateFile(path)
+        self._file = file
         self._fill: Callable[[State], None] = lambda state: None
         self._changed = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -82,7 +81,7 @@ class Keeper:
             if not saved.done():
                 saved.set_exception(error)
 
-    async def _write(self, file: StateFile, waiting: list[asyncio.Future[None]]) -> None:
+    async def _write(self, file: Storage, waiting: list[asyncio.Future[None]]) -> None:
         failure: StateUnusable | None = None
         try:
             await asyncio.to_thread(file.write, self._encoded())

@@ -112,9 +112,12 @@ class Line:
             async with asyncio.timeout(self._deadline_s):
                 returned = await self._deliver(pending, outcome)
         except TimeoutError:
-            if self.session.outbox.find(client_id) is None:
+            if outcome.done():
+                returned = outcome.result()  # in the very moment of the deadline
+            elif self.session.outbox.find(client_id) is None:
                 raise ConnectionLost("too many messages wait before this one") from None
-            raise SendUnconfirmed(client_id) from None
+            else:
+                raise SendUnconfirmed(client_id) from None
         finally:
             del self._writers[client_id]
             self.session.outbox.abandon(client_id)
@@ -134,7 +137,7 @@ class Line:
         await self._keeper.save()
         outbox.release(pending.client_id)
         self._duties.nudge()
-        return await outcome
+        return await asyncio.shield(outcome)  # it may be told while this leaves
 
     async def next_event(self) -> Event:
         """The next event, whenever it comes; the one before counts as done with.

@@ -86,8 +86,15 @@ class Outbox:
         return due
 
     def next_due_s(self) -> float | None:
-        """When the next resting message may be sent."""
-        return min(self._not_before_s.values(), default=None)
+        """When the next resting message may be sent: of each chat, the oldest that holds it up."""
+        held_up: set[int] = set()
+        times: list[float] = []
+        for one in self._pending.values():
+            is_resting = one.client_id in self._not_before_s
+            if one.chat not in held_up and (is_resting or one.client_id in self._unsaved):
+                held_up.add(one.chat)
+                times += [self._not_before_s[one.client_id]] if is_resting else []
+        return min(times, default=None)
 
     def sent_out(self, client_id: int) -> None:
         """The message was written to the present connection."""

@@ -21,7 +21,7 @@ from hodhod._line import Line
 from hodhod._outbox import Outbox
 from hodhod._session import Session
 from hodhod._signup import Door
-from hodhod._state import Credentials
+from hodhod._state import Credentials, StateFile
 from hodhod._transport import Dialer
 from hodhod._uploads import Uploads
 
@@ -85,7 +85,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
 
     Raises `StateUnusable`, `ConnectionLost`, `ServerNotUnderstood`.
     """
-    keeper, dice = Keeper(settings.state, settings.url), random.Random()
+    file = None if settings.state is None else StateFile(settings.state)
+    keeper, dice = Keeper(file, settings.url), random.Random()
     async with contextlib.AsyncExitStack() as stack:
         await keeper.open()
         stack.push_async_callback(keeper.close)

@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -91,6 +91,21 @@ class State(Struct, kw_only=True):
 
     def __repr__(self) -> str:
         return f"State({self.url!r}, {self.credentials!r})"
+
+
+class Storage(Protocol):
+    """Where the state is kept. Every method blocks, and may raise `StateUnusable`."""
+
+    def open(self, url: str) -> State:
+        """The state as it was kept; a new one where there is none. Nobody else has it now."""
+        ...
+
+    def write(self, state: bytes) -> None:
+        """Replace it, durably and as a whole."""
+        ...
+
+    def close(self) -> None:
+        """Let another program have it."""
 
 
 class StateFile:

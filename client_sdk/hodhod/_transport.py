@@ -112,7 +112,7 @@ class Dialer:
         try:
             async with asyncio.timeout(CONNECT_S):
                 connection = await self._open(token)
-                await self._greet(connection)
+                await greet(connection, self._agent)
         except TimeoutError:
             raise ConnectionLost(f"no connection within {CONNECT_S:g} s") from None
         self._failures = 0
@@ -136,22 +136,30 @@ class Dialer:
             raise
         return WebSocket(socket)
 
-    async def _greet(self, connection: WebSocket) -> None:
-        answered = False
-        try:
-            await connection.send(Hello(ref=1, agent=self._agent))
-            match await connection.receive():
-                case Welcome() as welcome:
-                    answered = True
-                    connection.reconnect_within_s = welcome.reconnect_within_ms / 1000
-                case Error(code=code) as error:
-                    is_token = code == ErrorCode.UNAUTHENTICATED
-                    raise Ended(CloseCode.TOKEN_REJECTED if is_token else None, error.retry_after)
-                case _:
-                    raise ServerNotUnderstood("the first frame of the server is no welcome")
-        finally:
-            if not answered:
-                await connection.close()
+
+class NewConnection(Connection, Protocol):
+    """A connection that has not said hello."""
+
+    reconnect_within_s: float
+
+
+async def greet(connection: NewConnection, agent: str) -> None:
+    """Say hello and hear the welcome. Raises `Ended`, `ServerNotUnderstood`."""
+    answered = False
+    try:
+        await connection.send(Hello(ref=1, agent=agent))
+        match await connection.receive():
+            case Welcome() as welcome:
+                answered = True
+                connection.reconnect_within_s = welcome.reconnect_within_ms / 1000
+            case Error(code=code) as error:
+                is_token = code == ErrorCode.UNAUTHENTICATED
+                raise Ended(CloseCode.TOKEN_REJECTED if is_token else None, error.retry_after)
+            case _:
+                raise ServerNotUnderstood("the first frame of the server is no welcome")
+    finally:
+        if not answered:
+            await connection.close()
 
 
 def _what_was_answered(answer: aiohttp.WSServerHandshakeError) -> Ended:

@@ -127,9 +127,7 @@ async def gateway(
         rights, delivery = fanout.rights, fanout.delivery
         posting = Posting(rights, SlowPace(redis, prefix), clock)
         announcer = Announcer(delivery)
-        writer = GroupCommit(
-            log_only, settings.group_commit, clock, announcer.announce, posting.recheck
-        )
+        writer = _writer(log_only, settings, clock, announcer, posting)
         links = MediaLinks(keys.media_link, clock, link_s=settings.media.link_s)
         changes = ChatChanges(database, rights, delivery, announcer, broker, clock)
         inside = Inside(
@@ -165,6 +163,19 @@ async def gateway(
                 register.run,
             ),
         )
+
+
+def _writer(
+    log_only: Database, settings: Settings, clock: Clock, announcer: Announcer, posting: Posting
+) -> GroupCommit:
+    return GroupCommit(
+        log_only,
+        settings.group_commit,
+        clock,
+        announcer.announce,
+        posting.recheck,
+        announcer.doubt,
+    )
 
 
 class _Fanout(NamedTuple):

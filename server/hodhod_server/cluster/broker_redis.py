@@ -60,12 +60,14 @@ _decode = msgspec.msgpack.Decoder(_Publication).decode
 class RedisBroker:
     """This process's end of the bus."""
 
-    def __init__(self, redis: Redis, prefix: str, gateway: GatewayId) -> None:
+    def __init__(
+        self, redis: Redis, prefix: str, gateway: GatewayId, dice: random.Random | None = None
+    ) -> None:
         self._redis = redis
         self._gateway = gateway
         self._prefix = prefix
         self._everybody = f"{prefix}:gateways"
-        self._dice = random.Random()
+        self._dice = dice or random.Random()
         self._on_return: list[Callable[[], None]] = []
 
     def on_return(self, call: Callable[[], None]) -> None:

@@ -39,19 +39,19 @@ class Doors:
         self._routes = routes
         self._audiences = audiences
         self._admission = admission
-        self._guests: set[Guest] = set()
+        self._guests: dict[Guest, None] = {}  # in order of arrival
         self._closed_with: CloseCode | None = None
 
     def come(self, guest: Guest) -> None:
         """A connection has been made; `go` follows. If the doors are closed it is sent away."""
-        self._guests.add(guest)
+        self._guests[guest] = None
         self._admission.note_connections(len(self._guests))
         if self._closed_with is not None:
             guest.disconnect(self._closed_with)
 
     def go(self, guest: Guest) -> None:
         """The connection is over."""
-        self._guests.discard(guest)
+        self._guests.pop(guest, None)
         self._admission.note_connections(len(self._guests))
 
     def close(self, code: CloseCode) -> None:

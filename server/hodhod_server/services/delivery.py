@@ -55,9 +55,13 @@ class Delivery:
         self._here_filled.set()
         self._filled.set()
 
+    def suspect(self, users: Iterable[UserId], chats: Iterable[ChatId]) -> None:
+        """These people, or who is in these chats, may have missed something. Never waits."""
+        self._owe(users, chats)
+
     def is_idle(self) -> bool:
         """Everything that was queued has been handed on, or its people told to sync."""
-        is_owing = self._untold or self._untold_is_everybody
+        is_owing = self._untold or self._untold_chats or self._untold_is_everybody
         return not (self._here or self._queue or self._is_routing or is_owing)
 
     async def run_here(self) -> None:
@@ -119,13 +123,14 @@ class Delivery:
         self, batch: Sequence[Envelope], routes: dict[UserId, list[GatewayId]]
     ) -> None:
         batches: dict[GatewayId, list[Envelope]] = {}
-        gateways_of: dict[int, set[GatewayId]] = {}
+        gateways_of: dict[int, list[GatewayId]] = {}
         for envelope in batch:
             # What is written to one group at a time names the same people: they are looked up once.
             gateways = gateways_of.get(id(envelope.users))
             if gateways is None:
-                found = (gateway for user in envelope.users for gateway in routes.get(user, ()))
-                gateways = gateways_of[id(envelope.users)] = {*found} - {self._routing.gateway}
+                found = {gateway for user in envelope.users for gateway in routes.get(user, ())}
+                gateways = sorted(found - {self._routing.gateway})
+                gateways_of[id(envelope.users)] = gateways
             for gateway in gateways:
                 batches.setdefault(gateway, []).append(envelope)
         if not batches:

@@ -39,6 +39,13 @@ class Announcer:
         """Queue the pushes of a batch that is durable."""
         self._delivery.enqueue(_envelope(committed) for committed in batch)
 
+    def doubt(self, drafts: Sequence[Draft]) -> None:
+        """They may be durable or not: their people are to look for themselves."""
+        self._delivery.suspect(
+            {user for draft in drafts for user in draft.audience},
+            {draft.chat for draft in drafts if draft.is_broadcast},
+        )
+
 
 class Messaging:
     """Sending."""

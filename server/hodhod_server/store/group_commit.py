@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import asyncpg
 import msgspec
@@ -50,6 +50,7 @@ class Committed(msgspec.Struct, frozen=True):
 Recheck = Callable[[Tx, Sequence[Draft]], Awaitable[list[Draft | HodhodError]]]
 _Key = tuple[int, int]
 _Outcome = Committed | HodhodError
+_Write = Callable[[Tx, Sequence[Draft]], Awaitable[dict[_Key, _Outcome]]]
 
 
 class _Ticket:
@@ -66,6 +67,8 @@ class GroupCommit:
 
     `recheck` says of each draft that was allowed at another version of its chat what it is now: the
     draft with the new version, or a refusal. It reads in the transaction that it is given.
+    `on_doubt` gets the drafts of a statement that failed on the way: they may be durable, and
+    nobody else would ever tell the others.
     """
 
     def __init__(
@@ -75,12 +78,14 @@ class GroupCommit:
         clock: Clock,
         on_committed: Callable[[Sequence[Committed]], None],
         recheck: Recheck,
+        on_doubt: Callable[[Sequence[Draft]], None] = lambda drafts: None,
     ) -> None:
         self._database = database
         self._settings = settings
         self._clock = clock
         self._on_committed = on_committed
         self._recheck = recheck
+        self._on_doubt = on_doubt
         self._queue: deque[_Ticket] = deque()
         self._line: deque[asyncio.Future[None]] = deque()
         self._filled = asyncio.Event()
@@ -171,11 +176,7 @@ class GroupCommit:
         return Overloaded(retry_after_s=self._drain.retry_after_s(waiting))
 
     async def _commit(self, batch: Sequence[_Ticket]) -> None:
-        try:
-            results = await self._write([ticket.draft for ticket in batch])
-        except (Overloaded, *StoreError) as error:
-            log.warning("batch.failed", rows=len(batch), error=type(error).__name__)
-            results = [Overloaded(retry_after_s=RETRY_AFTER_S) for _ in batch]
+        results = await self._write([ticket.draft for ticket in batch])
         committed = []
         for ticket, result in zip(batch, results, strict=True):
             if isinstance(result, Committed):
@@ -187,26 +188,42 @@ class GroupCommit:
             self._on_committed(committed)
 
     async def _write(self, drafts: Sequence[Draft]) -> list[_Outcome]:
-        """What became of each draft."""
+        """What became of each draft. Where a round fails, what earlier ones settled stays so."""
         waiting: dict[_Key, Draft] = {}
         for draft in drafts:
             waiting.setdefault(_key(draft), draft)  # a resend may meet its original in one batch
         settled: dict[_Key, _Outcome] = {}
         is_stale = False
         for _ in range(ROUNDS_MAX):
-            async with self._database.connection() as connection:
-                try:
-                    write = self._write_rechecked if is_stale else self._write_as_allowed
-                    settled |= await write(connection, list(waiting.values()))
-                    is_stale = True  # what is left has been allowed for another version
-                except asyncpg.UniqueViolationError:
-                    metrics.COMMIT_CONFLICTS.inc()
-                    found = await messages.find_appended(connection, waiting.values())
-                    settled |= {key: _as_it_was(waiting[key], found[key]) for key in found}
+            write = self._write_rechecked if is_stale else self._write_as_allowed
+            try:
+                async with self._database.connection() as connection:
+                    written = await self._try(write, connection, list(waiting.values()))
+                    if written is None:
+                        settled |= await _find_written(connection, waiting)
+                    else:
+                        settled |= written
+                        is_stale = True  # what is left has been allowed for another version
+            except (Overloaded, *StoreError) as error:
+                log.warning("batch.failed", rows=len(waiting), error=type(error).__name__)
+                break
             waiting = {key: draft for key, draft in waiting.items() if key not in settled}
             if not waiting:
                 break
         return [_result(draft, settled.get(_key(draft))) for draft in drafts]
+
+    async def _try(
+        self, write: _Write, connection: Tx, drafts: Sequence[Draft]
+    ) -> dict[_Key, _Outcome] | None:
+        """`None`: nothing was written, because some of it had been before."""
+        try:
+            return await write(connection, drafts)
+        except asyncpg.UniqueViolationError:
+            metrics.COMMIT_CONFLICTS.inc()
+            return None
+        except StoreError:
+            self._on_doubt(drafts)
+            raise
 
     async def _write_as_allowed(
         self, connection: Tx, drafts: Sequence[Draft]
@@ -238,6 +255,11 @@ class GroupCommit:
 
 def _key(draft: Draft) -> _Key:
     return draft.sender, draft.client_id
+
+
+async def _find_written(connection: Tx, waiting: Mapping[_Key, Draft]) -> dict[_Key, _Outcome]:
+    found = await messages.find_appended(connection, waiting.values())
+    return {key: _as_it_was(waiting[key], found[key]) for key in found}
 
 
 def _as_it_was(draft: Draft, found: messages.Found) -> Committed:
