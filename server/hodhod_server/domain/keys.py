@@ -5,9 +5,8 @@ Purposes are fixed labels, so a key for one use can neither forge nor read anoth
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
+from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -17,6 +16,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hodhod_server.domain.secret import Secret
 
 MASTER_KEY_BYTES_MIN: Final = 32
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+_FROM_URL: Final = bytes.maketrans(b"-_+/", b"+/??")  # what is not of this alphabet: refused
 
 
 def derive(master: Secret, purpose: str) -> Secret:
@@ -27,21 +28,19 @@ def derive(master: Secret, purpose: str) -> Secret:
 
 def sign(key: Secret, *parts: bytes) -> bytes:
     """HMAC-SHA-256 over the parts, each with its length before it so that none can slide."""
-    mac = hmac.new(key.reveal(), digestmod=hashlib.sha256)
-    for part in parts:
-        mac.update(len(part).to_bytes(4, "big"))
-        mac.update(part)
-    return mac.digest()
+    message = b"".join(len(part).to_bytes(4) + part for part in parts)
+    return hmac.digest(key.reveal(), message, "sha256")
 
 
 def base64url(value: bytes) -> str:
     """Unpadded base64url (RFC 4648 section 5)."""
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+    return b2a_base64(value, newline=False).translate(_TO_URL, b"=").decode()
 
 
 def from_base64url(text: str) -> bytes:
     """Inverse of `base64url`. Raises `ValueError` for anything else, odd tails included."""
-    raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    padded = text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4)
+    raw = a2b_base64(padded, strict_mode=True)
     if base64url(raw) != text:
         raise ValueError("not canonical base64url")
     return raw
