@@ -170,7 +170,8 @@ async def test_a_group_is_run_as_the_how_to_says(node: Node) -> None:
         assert await reza.invites.join(example.printed[0]) is None
         pressed_enter.set()
         assert (await example.result())[-1] == {2: 0}
-        [hikers] = await reza.chats()
+        [known] = await reza.chats()
+        hikers = await reza.chat(known.id)
         assert hikers.me is not None
         assert (hikers.me.role, hikers.slow_mode_s) == ("admin", 30)
 
