@@ -62,6 +62,10 @@ class AddressBook:
         self._keeper.state.addresses = addresses
         self._keeper.touch()
 
+    def api(self, path: str) -> str:
+        """An address of the API."""
+        return self.current.api.rstrip("/") + path
+
     def signup(self, path: str) -> str:
         """An address of the sign-up role."""
         return self.current.signup.rstrip("/") + path

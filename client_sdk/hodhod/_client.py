@@ -18,14 +18,18 @@ from typing import Final, Self
 from hodhod import _files as files
 from hodhod import _models as models
 from hodhod._addresses import checked_url
+from hodhod._addressing import chat_id
 from hodhod._downloads import Source
 from hodhod._errors import NotFound, Refused, SignedOut
+from hodhod._groups import Groups
+from hodhod._invites import Invites
 from hodhod._line import Line
 from hodhod._outbox import Pending, new_client_id
 from hodhod._parts import Parts, Settings, open_parts
 from hodhod._progress import OnProgress
 from hodhod._signup import Challenge
 from hodhod._state import Credentials, State
+from hodhod_wire import frames
 from hodhod_wire.codec import MSGPACK
 from hodhod_wire.events import Body, File, Message, Text
 from hodhod_wire.frames import (
@@ -155,6 +159,21 @@ class Client:
                 await self._see(GetChat(chat=chat))
         return line.session.chats()
 
+    async def chat(self, chat: int) -> models.Chat:
+        """A chat of the person's as it stands. Raises `NotFound`, `ConnectionLost`, `SignedOut`."""
+        return await self._see(GetChat(chat=chat))
+
+    @property
+    def groups(self) -> Groups:
+        """Groups and channels: found, edit, members, admins, mutes, bans, leave."""
+        parts = self._parts
+        return Groups(parts.api, parts.clock, self._take_chat, self._take_gone)
+
+    @property
+    def invites(self) -> Invites:
+        """Ways into groups and channels: links, joining by one, join requests."""
+        return Invites(self._parts.api, self._parts.clock, self._take_chat)
+
     async def history(
         self, chat: models.Chat | int, *, before: int | None = None, limit: int = 50
     ) -> list[models.Message]:
@@ -164,7 +183,7 @@ class Client:
         """
         if not 1 <= limit <= PAGE_EVENTS_MAX:
             raise ValueError(f"limit is from 1 to {PAGE_EVENTS_MAX}")
-        request = History(chat=_id_of(chat), before=before, limit=limit)
+        request = History(chat=chat_id(chat), before=before, limit=limit)
         page = await self._require_line().ask(request, Page)
         decoded = [MSGPACK.decode_event(event) for event in page.events]
         return [models.message_from(event) for event in decoded if isinstance(event, Message)]
@@ -174,7 +193,7 @@ class Client:
 
         Raises `NotFound`, `TryLater`, `ConnectionLost`, `SignedOut`.
         """
-        chat = what.chat if isinstance(what, models.Message) else _id_of(what)
+        chat = what.chat if isinstance(what, models.Message) else chat_id(what)
         if isinstance(what, models.Message | models.Chat):
             seq = seq or (what.seq if isinstance(what, models.Message) else what.last_seq)
         line = self._require_line()
@@ -183,7 +202,7 @@ class Client:
 
     async def typing(self, chat: models.Chat | int) -> None:
         """Show the others that the person is typing; lost without harm. Raises `SignedOut`."""
-        await self._require_line().tell(Typing(chat=_id_of(chat)))
+        await self._require_line().tell(Typing(chat=chat_id(chat)))
 
     def events(self) -> AsyncIterator[models.Event]:
         """What happens, for ever: connections come and go unseen, gaps are filled.
@@ -193,7 +212,9 @@ class Client:
         back from `send` does not come again. An event counts as done with when the next one is
         asked for, or when the client is closed without an exception: after a crash, the one in work
         comes again. One reader at a time; one who does not read loses nothing but hints
-        (`TypingSeen`, `PositionChanged`). Raises `SignedOut`, `TurnedAway`.
+        (`TypingSeen`, `PositionChanged`). Groups have notices as messages, too (`Message.notice`),
+        and tell by `ChatChanged` and `ChatGone` where the person comes in, what the person may do
+        and when that is over. Raises `SignedOut`, `TurnedAway`.
         """
         return _Events(self._next_event)
 
@@ -206,7 +227,8 @@ class Client:
 
         Raises `SendUnconfirmed` when the deadline passes first: the message is kept, goes out when
         it can, at most once, and comes as an event then; the same call with the exception's
-        `client_id` waits for it again. Raises `Refused` and its kin where it is not taken at all,
+        `client_id` waits for it again. Raises `Refused` and its kin where it is not taken at all
+        (`TryLater` with `slow_mode` where the chat's rule is to wait beyond the deadline),
         `ConnectionLost` where a thousand messages wait and none gets through, and `SignedOut`.
         """
         if not 1 <= len(text) <= TEXT_CHARS_MAX:
@@ -233,7 +255,7 @@ class Client:
         line, uploads = self._require_line(), self._parts.uploads
         file = await files.look_at(path)
         media_type = await files.guess_type(file.name)
-        number = _id_of(chat)
+        number = chat_id(chat)
         upload = await uploads.upload(file, number, media_type, on_progress)
         body = File(
             media=upload.location.rpartition("/")[2],
@@ -294,16 +316,23 @@ class Client:
         return self._line
 
     async def _see(self, request: OpenChat | GetChat) -> models.Chat:
+        return self._take_chat((await self._require_line().ask(request, ChatState)).chat)
+
+    def _take_chat(self, chat: frames.Chat) -> models.Chat:
         line = self._require_line()
-        state = await line.ask(request, ChatState)
-        line.session.take_chat(state.chat, asyncio.get_running_loop().time())
+        line.session.take_chat(chat, asyncio.get_running_loop().time())
         line.changed()
-        return line.session.chat(state.chat.chat)
+        return line.session.chat(chat.chat)
+
+    def _take_gone(self, chat: int) -> None:
+        line = self._require_line()
+        line.session.take_gone(chat)
+        line.changed()
 
     def _pending(self, chat: models.Chat | int, body: Body, client_id: int | None) -> Pending:
         known = None if client_id is None else self._require_line().session.outbox.find(client_id)
         name = client_id or new_client_id()
-        return known or Pending(client_id=name, chat=_id_of(chat), body=body)
+        return known or Pending(client_id=name, chat=chat_id(chat), body=body)
 
     def _source(self, message: models.Message) -> Source:
         if message.file is None:
@@ -336,7 +365,3 @@ class _Events:
 
     async def __anext__(self) -> models.Event:
         return await self._next_event()
-
-
-def _id_of(chat: models.Chat | int) -> int:
-    return chat.id if isinstance(chat, models.Chat) else chat

@@ -19,6 +19,7 @@ from hodhod._outbox import Pending
 from hodhod._pulse import until
 from hodhod._session import Session
 from hodhod._transport import Ended
+from hodhod_wire.errors import ErrorCode
 from hodhod_wire.frames import (
     Delivered,
     Error,
@@ -39,8 +40,9 @@ BUSY_S: Final = 1.0  # the wait after a refusal that names none
 class Duties:
     """The duties of one session."""
 
-    def __init__(self, session: Session, changed: Callable[[], None]) -> None:
+    def __init__(self, session: Session, changed: Callable[[], None], *, deadline_s: float) -> None:
         self._session = session
+        self._deadline_s = deadline_s
         self._changed = changed
         self._to_ask = asyncio.Event()
         self._to_send = asyncio.Event()
@@ -124,12 +126,18 @@ class Duties:
     def _refused(self, pending: Pending, error: Error) -> None:
         refused = refusal_of(error)
         outbox = self._session.outbox
-        if isinstance(refused, TryLater):
+        if isinstance(refused, TryLater) and not self._is_for_the_writer(pending, refused):
             outbox.rest(pending.client_id, _now_s() + (refused.retry_after_s or BUSY_S))
             return
         unheard = outbox.refuse(pending.client_id, refused)
         if unheard is not None:
             self._session.take_refused(unheard)
+
+    def _is_for_the_writer(self, pending: Pending, refused: TryLater) -> bool:
+        """Slow mode is a rule for people: one who waits for the message is told how long."""
+        is_long = (refused.retry_after_s or 0.0) > self._deadline_s
+        is_rule = refused.code == ErrorCode.SLOW_MODE
+        return is_rule and is_long and self._session.outbox.is_awaited(pending.client_id)
 
     async def _report(self, conversation: Conversation) -> None:
         while True:

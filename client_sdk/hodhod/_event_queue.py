@@ -2,28 +2,40 @@
 
 A chat's message stands here as the chat's id: the message itself waits in the chat's log. Hints
 (typing, positions) are bounded: of a position only the newest is told, and a reader who is too slow
-for `HINTS_MAX` of them misses some.
+for `HINTS_MAX` of them misses some. What became of a chat is never missed, and only the newest of
+it is told.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import Final, NamedTuple
 
-from hodhod._models import PositionChanged, SendRefused, TypingSeen
+from msgspec import structs
+
+from hodhod._models import ChatChanged, ChatGone, PositionChanged, SendRefused, TypingSeen
 
 HINTS_MAX: Final = 1000  # a screenful of people; older news of them is stale anyway
 
-_Member = tuple[int, int]
-Ready = int | PositionChanged | TypingSeen | SendRefused
+Ready = int | PositionChanged | TypingSeen | SendRefused | ChatChanged | ChatGone
+
+
+class _Member(NamedTuple):
+    chat: int
+    user: int
+
+
+class _Fate(NamedTuple):
+    chat: int
 
 
 class EventQueue:
     """First come, first told."""
 
     def __init__(self) -> None:
-        self._tokens: deque[int | _Member | TypingSeen | SendRefused] = deque()
+        self._tokens: deque[int | _Member | _Fate | TypingSeen | SendRefused] = deque()
         self._positions: dict[_Member, PositionChanged] = {}
+        self._fates: dict[_Fate, ChatChanged | ChatGone] = {}
         self._hints = 0
 
     def __bool__(self) -> bool:
@@ -32,7 +44,9 @@ class EventQueue:
     def pop(self) -> Ready:
         """The next event, or the id of the chat whose log has it."""
         token = self._tokens.popleft()
-        if isinstance(token, tuple):
+        if isinstance(token, _Fate):
+            return self._fates.pop(token)
+        if isinstance(token, _Member):
             self._hints -= 1
             return self._positions.pop(token)
         self._hints -= isinstance(token, TypingSeen)
@@ -58,10 +72,30 @@ class EventQueue:
 
     def add_position(self, position: PositionChanged) -> None:
         """Takes the place of an older one of the same member; dropped where too many wait."""
-        member = (position.chat, position.user)
+        member = _Member(position.chat, position.user)
         if member in self._positions:
             self._positions[member] = position
         elif self._hints < HINTS_MAX:
             self._hints += 1
             self._positions[member] = position
             self._tokens.append(member)
+
+    def add_changed(self, changed: ChatChanged) -> None:
+        """Takes the place of an older one of the same chat, unless the chat was gone meanwhile."""
+        fate = _Fate(changed.chat.id)
+        before = self._fates.get(fate)
+        if isinstance(before, ChatChanged):
+            is_new = before.is_new or changed.is_new
+            self._fates[fate] = structs.replace(changed, is_new=is_new)
+        else:
+            self._put_last(fate, changed)
+
+    def add_gone(self, gone: ChatGone) -> None:
+        """Comes after all that was ready of the chat, and instead of what had changed there."""
+        self._put_last(_Fate(gone.chat), gone)
+
+    def _put_last(self, fate: _Fate, event: ChatChanged | ChatGone) -> None:
+        if fate in self._fates:
+            self._tokens.remove(fate)
+        self._fates[fate] = event
+        self._tokens.append(fate)

@@ -1,7 +1,8 @@
 """HTTP with JSON: a struct out, a struct in, problem documents (RFC 9457) as exceptions.
 
-Every request of the contract may be repeated without harm, so a request whose answer was lost is
-sent again until the deadline; what the server refuses is raised at once.
+Nearly every request of the contract may be repeated without harm: one whose answer was lost is sent
+again until the deadline, unless its `Call` says otherwise. What the server refuses is raised at
+once.
 """
 
 from __future__ import annotations
@@ -22,6 +23,18 @@ from hodhod_wire.frames import Titles
 
 T = TypeVar("T")
 PROBLEM_MEMBERS: Final = {"type", "title", "titles", "status", "code", "detail", "retry_after"}
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to the `api` role."""
+
+    method: str
+    path: str
+    body: msgspec.Struct | None = None
+    repeats: bool = True
+    """Doing it twice is as good as once."""
+    settled_by: str = ""
+    """A refusal with this code, after an answer was lost, tells that it had been done."""
 
 
 class Http:
@@ -51,7 +64,17 @@ class Http:
         data = msgspec.json.encode(body)
         return _decode(await self._patiently("POST", url, headers=headers, data=data), shape)
 
-    async def _patiently(self, method: str, url: str, **options: Any) -> bytes:
+    async def call(self, call: Call, url: str, shape: type[T], *, bearer: str) -> T:
+        """One request to the `api` role. Raises as `get`."""
+        options: dict[str, Any] = {"headers": {"Authorization": f"Bearer {bearer}"}}
+        if call.body is not None:
+            options["headers"]["Content-Type"] = "application/json"
+            options["data"] = msgspec.json.encode(call.body)
+        return _decode(await self._patiently(call.method, url, call=call, **options), shape)
+
+    async def _patiently(
+        self, method: str, url: str, *, call: Call | None = None, **options: Any
+    ) -> bytes:
         backoff = Backoff(self._dice, first_s=0.2, max_s=5.0)
         last: ConnectionLost | None = None
         try:
@@ -59,7 +82,13 @@ class Http:
                 while True:
                     try:
                         return await self._once(method, url, **options)
+                    except Refused as error:
+                        if last is None or call is None or error.code != call.settled_by:
+                            raise
+                        return b"{}"
                     except ConnectionLost as error:
+                        if call is not None and not call.repeats and not _never_left(error):
+                            raise
                         last = error
                         await asyncio.sleep(backoff.next_delay_s())
         except TimeoutError:
@@ -73,6 +102,11 @@ class Http:
         if answer.status >= 400:
             raise refusal_from(answer.status, answer.headers, body)
         return body
+
+
+def _never_left(error: ConnectionLost) -> bool:
+    """There was no connection on which the request could have been written."""
+    return isinstance(error.__cause__, aiohttp.ClientConnectorError)
 
 
 @contextlib.contextmanager

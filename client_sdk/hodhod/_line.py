@@ -64,7 +64,7 @@ class Line:
         self._dial = dial
         self._deadline_s = deadline_s
         self._dice = dice
-        self._duties = Duties(session, self.changed)
+        self._duties = Duties(session, self.changed, deadline_s=deadline_s)
         self._conversation: Conversation | None = None
         self._failure: HodhodError | None = None
         self._pulse = Pulse()

@@ -73,6 +73,10 @@ class Outbox:
         self._awaited.discard(client_id)
         self._unsaved.discard(client_id)
 
+    def is_awaited(self, client_id: int) -> bool:
+        """The writer waits to hear what became of the message."""
+        return client_id in self._awaited
+
     def due(self, now_s: float) -> list[Pending]:
         """What to send now, oldest first; nothing overtakes a message of its chat that rests."""
         resting: set[int] = set()

@@ -12,6 +12,7 @@ import aiohttp
 
 from hodhod._account import Account
 from hodhod._addresses import AddressBook
+from hodhod._api import Api
 from hodhod._background import Background
 from hodhod._clock import ServerClock, SystemClock
 from hodhod._downloads import Downloads
@@ -43,8 +44,10 @@ class Parts:
     settings: Settings
     keeper: Keeper
     background: Background
+    clock: ServerClock
     addresses: AddressBook
     account: Account
+    api: Api
     door: Door
     dialer: Dialer
     uploads: Uploads
@@ -102,8 +105,10 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             settings=settings,
             keeper=keeper,
             background=background,
+            clock=clock,
             addresses=addresses,
             account=account,
+            api=Api(http, account, addresses, deadline_s=settings.deadline_s),
             door=Door(http, addresses),
             dialer=Dialer(http_session, addresses, settings.agent),
             uploads=Uploads(http_session, account, addresses, keeper, dice),

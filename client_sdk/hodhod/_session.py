@@ -23,7 +23,7 @@ from hodhod._event_queue import EventQueue
 from hodhod._outbox import Outbox
 from hodhod._receipts import Receipts
 from hodhod_wire.codec import MSGPACK, InvalidFrame
-from hodhod_wire.events import EventHeader, Message
+from hodhod_wire.events import EventHeader, Message, Notice
 from hodhod_wire.frames import (
     Chat,
     ChatDelta,
@@ -39,7 +39,7 @@ from hodhod_wire.frames import (
     Synced,
     TypingPush,
 )
-from hodhod_wire.limits import PAGE_EVENTS_MAX
+from hodhod_wire.limits import ID_MAX, PAGE_EVENTS_MAX
 
 BUFFER_EVENTS_MAX: Final = 1000  # five pages: enough to keep a fast reader busy
 WITHHELD_MAX: Final = 10_000  # own messages of a chat remembered while the others' are not read
@@ -54,6 +54,8 @@ class Kept(Struct, frozen=True):
     """Handed over so far; `None` where the first sync has not told yet where the chat begins."""
     withheld: list[int] = []
     """Later messages that `send` returned, and that do not come as events."""
+    is_gone: bool = False
+    """The person left or was removed; who comes back goes on from here."""
 
 
 class Session:
@@ -80,7 +82,9 @@ class Session:
         self._catch_up = CatchUp(self._logs, dice)
         for chat in [chat for chat, log in self._logs.items() if not log.has_begun]:
             self._catch_up.look_up(chat)
-        self._book = ChatBook(user)
+        gone = [chat for chat, one in kept.items() if one.is_gone]
+        self._book = ChatBook(user, familiar=kept, gone=gone)
+        self._came_meanwhile: set[int] = set()
         self._queue = EventQueue()
         self._buffer_events_max = buffer_events_max
         self._buffered = 0
@@ -100,7 +104,10 @@ class Session:
 
     def next_request(self, now_s: float) -> Sync | History | None:
         """The one request to make now; its answer goes to `take_synced`, `take_page` or `fail`."""
-        return self._catch_up.next_request(now_s, self._room())
+        request = self._catch_up.next_request(now_s, self._room())
+        if isinstance(request, Sync):
+            self._came_meanwhile.clear()
+        return request
 
     def next_due_s(self) -> float | None:
         """When `next_request` may have something to ask, if nothing happens before."""
@@ -119,18 +126,14 @@ class Session:
             case EventPush():
                 self._take_event(push.event, now_s)
             case PositionPush():
-                news = self._book.reach(
-                    push.chat, push.user, delivered=push.delivered, read=push.read
-                )
-                if news is not None:
-                    self._queue.add_position(news)
+                reached = {"delivered": push.delivered, "read": push.read}
+                self._tell(self._book.reach(push.chat, push.user, **reached))
             case TypingPush():
                 self._queue.add_typing(models.TypingSeen(chat=push.chat, user=push.user))
             case ChatPush():
                 self.take_chat(push.chat, now_s)
             case ChatGone():
-                if push.chat in self._logs:
-                    self._buffered -= self._logs[push.chat].forget_gap()
+                self.take_gone(push.chat)
             case Resync():
                 self._catch_up.resync(push.within_ms, now_s)
 
@@ -160,6 +163,7 @@ class Session:
         was_round = not self._catch_up.is_round_over
         asked = self._catch_up.answered(reply.next)
         assert isinstance(asked, Sync)
+        self._lose_unmentioned(asked, reply)
         if not was_round:
             self._drop_stranger(asked.after + 1)
         elif self._catch_up.is_round_over:
@@ -198,8 +202,19 @@ class Session:
             self._catch_up.is_known(chat.chat)
         log.exists(chat.last_seq)
         self._skip_hidden(log, chat)
+        self._came_meanwhile.add(chat.chat)
         self._see(chat)
         self._catch_up.note_gap(chat.chat, now_s)
+
+    def take_gone(self, chat: int) -> None:
+        """The person is not in the chat any more; what was ready of it is still handed over."""
+        news = self._book.lose(chat)
+        self._came_meanwhile.discard(chat)
+        if chat in self._logs:
+            self._buffered -= self._logs[chat].forget_gap()
+            self._catch_up.renew_gap(chat, 0.0)
+        if news is not None:
+            self._queue.add_gone(news)
 
     def take_refused(self, refused: models.SendRefused) -> None:
         """A message nobody waits for was refused for good."""
@@ -235,12 +250,13 @@ class Session:
 
     def unseen_chats(self) -> list[int]:
         """The chats of which only the position is known."""
-        return sorted(chat for chat in self._logs if chat not in self._book)
+        unseen = (chat for chat in self._logs if chat not in self._book)
+        return sorted(chat for chat in unseen if not self._book.is_gone(chat))
 
     def kept(self) -> dict[int, Kept]:
         """What to keep in the session file; an unconfirmed event counts as not handed over."""
         kept = {
-            chat: Kept(log.position, log.withheld)
+            chat: Kept(log.position, log.withheld, self._book.is_gone(chat))
             for chat, log in self._logs.items()
             if log.has_begun or log.withheld
         }
@@ -248,7 +264,8 @@ class Session:
             chat, before = self._unconfirmed
             position = kept[chat].position or before
             passed = range(before + 2, position + 1)  # withheld, right behind the event
-            kept[chat] = Kept(before, [*passed, *kept[chat].withheld])
+            withheld = [*passed, *kept[chat].withheld]
+            kept[chat] = Kept(before, withheld, self._book.is_gone(chat))
         return kept
 
     # --- within ----------------------------------------------------------------------------------
@@ -279,6 +296,8 @@ class Session:
         elif log.is_new(event.seq) and self._has_room(log, event):
             message = event if isinstance(event, Message) else None
             self._buffered += message is not None
+            if message is not None and isinstance(message.body, Notice):
+                self._tell(self._book.note(message))
             self._queue.add_messages(event.chat, log.take(event.seq, message))
 
     def _is_returned(self, event: Message) -> bool:
@@ -347,8 +366,22 @@ class Session:
         return models.message_from(event)
 
     def _see(self, chat: Chat) -> None:
-        for news in self._book.see(chat):
+        for news in self._book.see(chat, knows_all=self.knows_all):
+            self._tell(news)
+
+    def _tell(self, news: models.ChatChanged | models.PositionChanged | None) -> None:
+        if isinstance(news, models.ChatChanged):
+            self._queue.add_changed(news)
+        elif news is not None:
             self._queue.add_position(news)
+
+    def _lose_unmentioned(self, asked: Sync, reply: Synced) -> None:
+        """A sync names all chats of its range: one that it does not name any more is gone."""
+        end = reply.next or asked.until or ID_MAX
+        named = {delta.chat.chat for delta in reply.chats} | self._came_meanwhile
+        for position in asked.positions:
+            if position.chat <= end and position.chat not in named:
+                self.take_gone(position.chat)
 
 
 def _decode(data: Raw) -> Message | EventHeader | None:

@@ -6,10 +6,18 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from hodhod import Client, Message, PositionChanged, SendRefused, TypingSeen
+from hodhod import (
+    ChatChanged,
+    ChatGone,
+    Client,
+    Message,
+    PositionChanged,
+    SendRefused,
+    TypingSeen,
+)
 
 PATIENCE_S = 10.0
-E = TypeVar("E", Message, PositionChanged, SendRefused, TypingSeen)
+E = TypeVar("E", Message, PositionChanged, SendRefused, TypingSeen, ChatChanged, ChatGone)
 
 
 async def next_of(client: Client, kind: type[E]) -> E:

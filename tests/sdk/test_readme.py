@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator
@@ -28,7 +29,7 @@ from hodhod import Client, File, Message, Progress
 from hodhod_server.settings import Settings
 from tests import source_tree
 from tests.node import Node, running_node
-from tests.sdk.reading import next_messages, until
+from tests.sdk.reading import PATIENCE_S, next_messages, until
 
 PYTHON = re.compile(r"^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 ADDRESS = "http://127.0.0.1:8080"
@@ -44,8 +45,11 @@ def examples(page: str) -> list[str]:
 class Example:
     """A program from a page, running."""
 
-    def __init__(self, code: str, node: Node) -> None:
+    def __init__(
+        self, code: str, node: Node, *, pressed_enter: threading.Event | None = None
+    ) -> None:
         self.printed: list[Any] = []
+        self._pressed_enter = pressed_enter
         self._node = node
         self._loop = asyncio.new_event_loop()
         self._code = _compiled(code.replace(ADDRESS, node.url))
@@ -72,7 +76,8 @@ class Example:
 
     async def _main(self) -> None:
         self._task = asyncio.current_task()
-        names = {"input": self._type_code, "print": self._print, "__name__": "__main__"}
+        answer = self._type_code if self._pressed_enter is None else self._press_enter
+        names = {"input": answer, "print": self._print, "__name__": "__main__"}
         outcome = eval(self._code, names)
         if isawaitable(outcome):
             await outcome
@@ -84,6 +89,11 @@ class Example:
             texts = json.load(answer)["texts"]
         code: str = re.findall(r"[0-9]{6}", texts[-1]["text"])[-1]
         return code
+
+    def _press_enter(self, question: str) -> str:
+        assert self._pressed_enter is not None
+        assert self._pressed_enter.wait(PATIENCE_S), question
+        return ""
 
     def _print(self, *values: Any) -> None:
         self.printed.extend(values)
@@ -113,7 +123,7 @@ async def reza_signs_up(node: Node, client: Client) -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "client_sdk/README.md"])
 async def test_the_ten_lines_of_the_readme_work(node: Node, page: str) -> None:
-    [code] = examples(page)
+    code, *_ = examples(page)
     async with Client(node.url, state="reza.session") as reza:
         await reza_signs_up(node, reza)
         example = Example(code, node)
@@ -129,6 +139,47 @@ async def test_the_ten_lines_of_the_readme_work(node: Node, page: str) -> None:
             await until(lambda: answer in example.printed)
         finally:
             await example.stop()
+
+
+async def test_the_group_of_the_readme_welcomes_who_comes(node: Node) -> None:
+    _, code = examples("client_sdk/README.md")
+    async with Client(node.url, state="reza.session") as reza:
+        await reza_signs_up(node, reza)
+        await sara_signs_up(node)
+        example = Example(code, node)
+        try:
+            await until(lambda: example.printed)
+            chat = await reza.invites.join(example.printed[0])
+            assert chat is not None
+            texts = [message.text for message in await next_messages(reza, 3)]
+            assert texts[-1] == "خوش آمدید! 1 نفر آمدند."
+            thanks = await reza.send(chat, "ممنون")
+            await until(lambda: thanks in example.printed)
+        finally:
+            await example.stop()
+
+
+async def test_a_group_is_run_as_the_how_to_says(node: Node) -> None:
+    [code] = examples("docs/how-to/run-a-group.md")
+    async with Client(node.url, state="reza.session") as reza:
+        await reza_signs_up(node, reza)
+        await sara_signs_up(node)
+        pressed_enter = threading.Event()
+        example = Example(code, node, pressed_enter=pressed_enter)
+        await until(lambda: example.printed)
+        assert await reza.invites.join(example.printed[0]) is None
+        pressed_enter.set()
+        assert (await example.result())[-1] == {2: 0}
+        [known] = await reza.chats()
+        hikers = await reza.chat(known.id)
+        assert hikers.me is not None
+        assert (hikers.me.role, hikers.slow_mode_s) == ("admin", 30)
+
+
+async def sara_signs_up(node: Node) -> None:
+    async with Client(node.url, state="sara.session") as sara:
+        challenge = await sara.request_code(SARA)
+        await challenge.verify(await node.code("+989123456789"), name="Sara")
 
 
 async def test_the_tutorial_works(node: Node) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from hodhod import Message, PositionChanged, Text, TypingSeen
+from hodhod import _models as models
 from hodhod._event_queue import HINTS_MAX
 from hodhod._outbox import Outbox, Pending
 from hodhod._session import Kept, Session
@@ -292,6 +293,53 @@ def test_what_is_hidden_from_a_newcomer_is_not_waited_for() -> None:
     assert texts(session) == ["text 1", "text 5"]
     assert session.kept() == {1: Kept(5)}
     assert session.chat(1).title == "کوه"
+
+
+def test_a_chat_that_a_sync_does_not_name_any_more_is_gone() -> None:
+    session, logs = new_session({1: Kept(0), 2: Kept(0)}), server_with(1, 2)
+    session.connected()
+    answer(session, logs)
+    del logs.chats[1]
+    session.take_push(Resync(), 1.0)
+    answer(session, logs, 1.0)
+    assert session.next_event() == models.ChatGone(chat=1)
+    assert session.next_event() is None
+    assert [chat.id for chat in session.chats()] == [2]
+    assert session.unseen_chats() == []
+    assert session.kept()[1] == Kept(0, [], is_gone=True)
+    again = new_session(session.kept())
+    assert again.unseen_chats() == [2]
+
+
+def test_a_chat_that_came_while_a_sync_was_under_way_is_not_gone() -> None:
+    session = new_session({1: Kept(0)})
+    session.connected()
+    assert isinstance(session.next_request(0.0), Sync)
+    session.take_push(ChatPush(chat=group(last_seq=0, first_seq=1)), 0.0)
+    session.take_synced(Synced(ref=1, chats=[]), 0.0)
+    assert [chat.id for chat in session.chats()] == [1]
+
+
+def test_news_of_a_chat_wait_as_one_and_going_comes_last() -> None:
+    session, logs = new_session(), server_with(2)
+    session.connected()
+    answer(session, logs)
+    chat = group(last_seq=0, first_seq=1)
+    session.take_push(ChatPush(chat=chat), 0.0)
+    muted = structs.replace(chat, me=OwnMembership(role="member", muted_until=9))
+    session.take_push(ChatPush(chat=muted), 0.0)
+    session.take_push(written(logs, 2), 0.0)
+    changed = session.next_event()
+    assert isinstance(changed, models.ChatChanged)
+    assert changed.is_new
+    assert changed.chat.me is not None
+    assert changed.chat.me.muted_until == 9
+    session.take_push(ChatPush(chat=chat), 0.0)
+    session.take_push(written(logs, 2), 0.0)
+    session.take_push(ChatGone(chat=1), 0.0)
+    assert isinstance(session.next_event(), Message)
+    assert isinstance(session.next_event(), Message)
+    assert session.next_event() == models.ChatGone(chat=1)
 
 
 def test_a_device_that_slept_through_it_skips_what_is_hidden() -> None:

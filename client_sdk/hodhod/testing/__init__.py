@@ -22,6 +22,7 @@ from hodhod._models import User
 from hodhod.testing._doors import CODE, Doors
 from hodhod.testing._faults import Faults
 from hodhod.testing._gateway import Gateway
+from hodhod.testing._group_doors import GroupDoors
 from hodhod.testing._logs import Logs
 from hodhod.testing._media import Media
 from hodhod_wire.close_codes import CloseCode
@@ -46,6 +47,8 @@ class FakeServer:
         """Sign-up and tokens."""
         self.gateway: Final = Gateway(self.logs, self.doors, self._background, random.Random(seed))
         """Connections."""
+        self.groups: Final = GroupDoors(self.logs, self.doors, self.gateway)
+        """Groups and channels over HTTP."""
         self.media: Final = Media(self.doors)
         """Uploads and downloads."""
         self.gateway_path = "/v1/ws"
@@ -73,6 +76,7 @@ class FakeServer:
                 web.get("/.well-known/hodhod", self._describe),
                 web.get("/v1/{gateway:ws|elsewhere}", self._serve_gateway),
                 *self.doors.routes(),
+                *self.groups.routes(),
                 *self.media.routes(),
             ]
         )

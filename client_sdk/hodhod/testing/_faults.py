@@ -21,6 +21,9 @@ class Faults:
     reply_loss: float = 0.0
     """A `send` is carried out, and the connection breaks before the reply."""
 
+    answer_loss: float = 0.0
+    """A request about a group is carried out, and the connection breaks before the answer."""
+
     upload_cut_bytes: int = 0
     """A request of an upload breaks after this many bytes; 0: never."""
 

@@ -13,6 +13,7 @@ from aiohttp import WSMsgType, web
 from hodhod._background import Background
 from hodhod.testing._doors import Doors, digits
 from hodhod.testing._faults import Faults
+from hodhod.testing._groups import Denied
 from hodhod.testing._logs import Logs, encoded
 from hodhod_wire.close_codes import CloseCode
 from hodhod_wire.codec import MSGPACK
@@ -128,6 +129,10 @@ class Gateway:
                 else:
                     await wire.send(frame)
 
+    def loses_answer(self) -> bool:
+        """Whether the fault hits an answer over HTTP."""
+        return self._dice.random() < self.faults.answer_loss
+
     async def _take(self, wire: Wire, frame: ClientFrame) -> None:
         self.requests.append(frame)
         if isinstance(frame, Send):
@@ -148,6 +153,12 @@ class Gateway:
         if chat is None:
             await wire.send(_error(frame.ref, NOT_FOUND))
             return
+        try:
+            if chat.group is not None:
+                chat.group.require_may_post(wire.user)
+        except Denied as denied:
+            await wire.send(_error(frame.ref, (denied.code, None)))
+            return
         before = len(chat.log)
         message = self._logs.append(chat.id, wire.user, frame.client_id, frame.body, AT_MS)
         if len(chat.log) > before:
@@ -163,13 +174,13 @@ class Gateway:
             case Sync():
                 return logs.sync(frame, wire.user)
             case History():
-                return logs.history(frame)
+                return logs.history(frame, wire.user)
             case OpenChat(user=user, phone=phone):
                 other = user or logs.phones[digits(phone or "")]
                 chat = logs.open_private(wire.user, other)
                 return ChatState(ref=frame.ref, chat=logs.describe(chat))
             case GetChat(chat=number):
-                return ChatState(ref=frame.ref, chat=logs.describe(logs.chats[number]))
+                return ChatState(ref=frame.ref, chat=logs.describe(logs.chats[number], wire.user))
             case MediaLink(chat=number, seq=seq):
                 body = logs.chats[number].log[seq - 1].body
                 assert isinstance(body, File)
@@ -184,7 +195,8 @@ class Gateway:
             chat = self._logs.reach(position, wire.user, read=isinstance(frame, Read))
             delivered, read = chat.members[wire.user]
             push = PositionPush(chat=chat.id, user=wire.user, delivered=delivered, read=read)
-            await self.push(push, set(chat.members))
+            is_told = chat.kind != "channel"
+            await self.push(push, set(chat.members) if is_told else {wire.user})
         elif isinstance(frame, Typing):
             others = set(self._logs.chats[frame.chat].members) - {wire.user}
             await self.push(TypingPush(chat=frame.chat, user=wire.user), others)

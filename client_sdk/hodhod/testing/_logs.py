@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from msgspec import Raw
+from msgspec import Raw, structs
 
+from hodhod.testing._groups import FakeGroup
 from hodhod_wire.codec import MSGPACK
-from hodhod_wire.events import Body, Message
+from hodhod_wire.events import Content, Message
 from hodhod_wire.frames import (
     Chat,
     ChatDelta,
     History,
     Member,
+    OwnMembership,
     Page,
     Position,
     Sync,
@@ -35,6 +37,7 @@ class FakeChat:
     """User → [delivered, read]."""
     log: list[Message] = field(default_factory=list)
     kind: str = "private"
+    group: FakeGroup | None = None
 
 
 class Logs:
@@ -59,20 +62,26 @@ class Logs:
     def open_private(self, user: int, other: int) -> FakeChat:
         """The chat of two people."""
         for chat in self.chats.values():
-            if set(chat.members) == {user, other}:
+            if chat.kind == "private" and set(chat.members) == {user, other}:
                 return chat
         number = len(self.chats) + 1
         self.chats[number] = FakeChat(number, {user: [0, 0], other: [0, 0]})
         return self.chats[number]
 
-    def append(self, chat: int, sender: int, client_id: int, body: Body, at: int) -> Message:
+    def found(self, group: FakeGroup) -> FakeChat:
+        """A group or channel that nobody is in yet."""
+        number = len(self.chats) + 1
+        self.chats[number] = FakeChat(number, {}, kind=group.kind, group=group)
+        return self.chats[number]
+
+    def append(self, chat: int, sender: int, client_id: int, body: Content, at: int) -> Message:
         """The message; for a `client_id` seen before, the first one of that name."""
         if (sender, client_id) not in self._sent:
-            log = self.chats[chat].log
+            log, group = self.chats[chat].log, self.chats[chat].group
             message = Message(
                 chat=chat,
                 seq=len(log) + 1,
-                sender=sender,
+                sender=0 if group is not None and group.hides_sender else sender,
                 client_id=client_id,
                 at=at,
                 body=body,
@@ -90,8 +99,17 @@ class Logs:
             reached[1] = max(reached[1], position.seq)
         return chat
 
-    def describe(self, chat: FakeChat) -> Chat:
-        """The chat as it stands."""
+    def describe(self, chat: FakeChat, user: int = 0) -> Chat:
+        """The chat as it stands, as this member sees it."""
+        if chat.group is not None:
+            return Chat(
+                chat=chat.id,
+                kind=chat.kind,
+                last_seq=len(chat.log),
+                member_count=len(chat.group.seats),
+                me=self._membership(chat, chat.group, user),
+                **chat.group.settings,
+            )
         return Chat(
             chat=chat.id,
             kind=chat.kind,
@@ -101,6 +119,10 @@ class Logs:
                 for user, (delivered, read) in chat.members.items()
             ],
         )
+
+    def _membership(self, chat: FakeChat, group: FakeGroup, user: int) -> OwnMembership:
+        delivered, read = chat.members[user]
+        return structs.replace(group.membership(user), delivered=delivered, read=read)
 
     def sync(self, request: Sync, user: int) -> Synced:
         """One page of what the user's device lacks."""
@@ -114,29 +136,33 @@ class Logs:
         page = found[:CHATS_PER_PAGE]
         return Synced(
             ref=request.ref,
-            chats=[self._delta(chat, known.get(chat.id)) for chat in page],
+            chats=[self._delta(chat, user, known.get(chat.id)) for chat in page],
             next=page[-1].id if len(page) < len(found) else None,
         )
 
-    def _delta(self, chat: FakeChat, position: int | None) -> ChatDelta:
+    def _delta(self, chat: FakeChat, user: int, position: int | None) -> ChatDelta:
         start = max(0, len(chat.log) - RECENT_EVENTS) if position is None else position
+        if chat.group is not None:
+            start = max(start, chat.group.seats[user].first_seq - 1)
         events = chat.log[start : start + EVENTS_PER_CHAT]
         return ChatDelta(
-            chat=self.describe(chat),
+            chat=self.describe(chat, user),
             events=[encoded(event) for event in events],
             more=start + len(events) < len(chat.log),
         )
 
-    def history(self, request: History) -> Page:
-        """A page of one chat's log."""
-        log = self.chats[request.chat].log
+    def history(self, request: History, user: int = 0) -> Page:
+        """A page of one chat's log. Raises `KeyError` for who is not in the group."""
+        log, group = self.chats[request.chat].log, self.chats[request.chat].group
+        first = 1 if group is None else group.seats[user].first_seq
         if request.after is not None:
-            events = log[request.after : request.after + request.limit]
-            more = request.after + len(events) < len(log)
+            after = max(request.after, first - 1)
+            events = log[after : after + request.limit]
+            more = after + len(events) < len(log)
         else:
             end = len(log) if request.before is None else request.before - 1
-            start = max(0, end - request.limit)
-            events, more = log[start:end], start > 0
+            start = max(first - 1, end - request.limit)
+            events, more = log[start:end], start > first - 1
         found = [encoded(event) for event in events]
         return Page(ref=request.ref, chat=request.chat, events=found, more=more)
 
