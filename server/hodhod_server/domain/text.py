@@ -49,6 +49,6 @@ def has_ink(text: str) -> bool:
 
 def label(text: str, *, chars_max: int) -> str:
     """What a program says of itself, made fit to be shown: one plain line, cut to length."""
-    words = text.split()
-    plain = " ".join("".join(char for char in word if is_plain_line(char)) for word in words)
+    words = ("".join(char for char in word if is_plain_line(char)) for word in text.split())
+    plain = " ".join(word for word in words if word)
     return plain[:chars_max].strip()
