@@ -6,14 +6,17 @@ Always true: rows are as the server itself would have written them, so that it c
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Final
 
 from hodhod_server.domain.ids import UserId
+from hodhod_server.domain.permissions import Permission
 from hodhod_server.store.database import Database, Tx
 from hodhod_wire.codec import MSGPACK
-from hodhod_wire.events import Body, Text
+from hodhod_wire.events import Text
 
-TEXT: Final = "سلام، دلم برایت تنگ شده بود"
+BODY: Final = MSGPACK.encode(Text(text="سلام، دلم برایت تنگ شده بود"))
+LONG_AGO: Final = timedelta(days=1)
 CLIENT_IDS: Final = 10**6  # a message's client_id here: its chat's id times this, plus its seq
 INSERT_PEOPLE: Final = """
     INSERT INTO users (phone_hash, phone_encrypted, name, created_at)
@@ -32,18 +35,32 @@ INSERT_CHATS: Final = """
         INSERT INTO private_chats (first_user_id, second_user_id, chat_id)
         SELECT least($1, user_id), greatest($1, user_id), chat_id FROM paired
     ), people AS (
-        INSERT INTO members (chat_id, user_id)
-        SELECT chat_id, user_id FROM paired UNION ALL SELECT chat_id, $1 FROM paired
+        INSERT INTO members (chat_id, user_id, changed_at)
+        SELECT chat_id, user_id, now() - interval '1 day' FROM paired
+        UNION ALL SELECT chat_id, $1, now() - interval '1 day' FROM paired
     )
     SELECT chat_id, user_id FROM paired ORDER BY chat_id
 """
+INSERT_GROUP: Final = """
+    WITH made AS (
+        INSERT INTO chats (kind, created_at, is_broadcast) VALUES ('group', now(), $2)
+        RETURNING chat_id
+    ), described AS (
+        INSERT INTO groups (chat_id, title, permissions, member_count)
+        SELECT chat_id, 'کوه', $3, cardinality($1::bigint[]) FROM made
+    )
+    INSERT INTO members (chat_id, user_id, is_broadcast)
+    SELECT chat_id, unnest($1::bigint[]), $2 FROM made
+    RETURNING chat_id
+"""
 INSERT_MESSAGES: Final = f"""
     WITH advanced AS (
-        UPDATE chats SET last_seq = last_seq + $3, last_at = now() WHERE chat_id = ANY ($1::bigint[])
+        UPDATE chats SET last_seq = last_seq + $3, last_at = now() - $5::interval
+        WHERE chat_id = ANY ($1::bigint[])
         RETURNING chat_id, last_seq - $3 AS base
     )
     INSERT INTO messages (chat_id, seq, sender_id, client_id, sent_at, body)
-    SELECT chat_id, base + n, $2, chat_id * {CLIENT_IDS} + base + n, now(), $4
+    SELECT chat_id, base + n, $2, chat_id * {CLIENT_IDS} + base + n, now() - $5, $4
     FROM advanced, generate_series(1, $3) AS n
 """
 
@@ -62,13 +79,23 @@ async def open_chat(database: Database, user: UserId, other: UserId) -> int:
     return chat
 
 
+async def new_group(database: Database, users: Sequence[UserId], *, is_broadcast: bool) -> int:
+    """A group of these people, all of whom may write."""
+    async with database.transaction() as tx:
+        chat: int = await tx.fetchval(INSERT_GROUP, users, is_broadcast, int(Permission.POST))
+    return chat
+
+
 async def write(
-    database: Database, chats: Iterable[int], sender: UserId, count: int, text: str = TEXT
+    database: Database,
+    chats: Iterable[int],
+    sender: UserId,
+    count: int,
+    ago: timedelta = LONG_AGO,
 ) -> None:
     """Append so many messages of one sender to each chat. Nobody is told."""
-    body: Body = Text(text=text)
     async with database.transaction() as tx:
-        await tx.execute(INSERT_MESSAGES, list(chats), sender, count, MSGPACK.encode(body))
+        await tx.execute(INSERT_MESSAGES, list(chats), sender, count, BODY, ago)
 
 
 async def _open(tx: Tx, user: UserId, others: Sequence[UserId]) -> dict[int, UserId]:

@@ -158,7 +158,7 @@ class Session:
         for delta in reply.chats:
             self._take_delta(delta, now_s)
         was_round = not self._catch_up.is_round_over
-        asked = self._catch_up.answered(reply.next)
+        asked = self._catch_up.answered(reply.next, reply.as_of)
         assert isinstance(asked, Sync)
         if not was_round:
             self._drop_stranger(asked.after + 1)

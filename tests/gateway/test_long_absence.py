@@ -93,7 +93,7 @@ async def test_a_device_away_for_a_month_holds_up_none_of_the_others(
     assert live == list(range(1, told + 1))
 
 
-# --- what they do ------------------------------------------------------------------------------------
+# --- what they do --------------------------------------------------------------------------------
 
 
 async def pages(client: RawClient, reached: dict[int, int]) -> AsyncIterator[dict[str, Any]]:
