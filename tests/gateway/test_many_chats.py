@@ -9,6 +9,7 @@ from typing import Any
 import msgpack
 
 from hodhod_server.services.sync_pages import CHATS_PER_PAGE, LOOK_AT_MAX
+from hodhod_server.store import accounts
 from hodhod_server.store.database import Database
 from tests.long_logs import new_chats, write
 from tests.people import People
@@ -61,3 +62,27 @@ async def sync(client: RawClient, **members: Any) -> list[dict[str, Any]]:
     while "next" in pages[-1]:
         pages.append(await client.ask("sync", after=pages[-1]["next"], **members))
     return pages
+
+
+async def test_a_new_name_is_told_to_who_returns(
+    base: str, people: People, connect: Connect, database: Database
+) -> None:
+    sara, reza = await people.new(), await people.new()
+    hers = await connect(base, sara.token)
+    chat = await hers.open_chat(reza.user)
+    await backdate(database)
+    as_of = (await sync(hers))[0]["as_of"]
+    assert (await sync(hers, since=as_of))[0]["chats"] == []
+    async with database.transaction() as tx:
+        await accounts.set_name(tx, reza.user, "رضا")
+    ((delta,),) = [page["chats"] for page in await sync(hers, since=as_of)]
+    assert delta["chat"]["chat"] == chat
+    assert "رضا" in [member["name"] for member in delta["chat"]["members"]]
+
+
+async def backdate(database: Database) -> None:
+    """As if everything had happened long ago."""
+    async with database.transaction() as tx:
+        await tx.execute("ALTER TABLE members DISABLE TRIGGER members_note_change")
+        await tx.execute("UPDATE members SET changed_at = changed_at - interval '1 day'")
+        await tx.execute("ALTER TABLE members ENABLE TRIGGER members_note_change")
