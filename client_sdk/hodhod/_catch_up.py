@@ -1,14 +1,17 @@
 """What to ask the server for: one request at a time, the most general first.
 
-After each connect and each `resync` comes a round: `sync` over all chats, in pages. Then the chats
-that were heard of and are not known, one by one. Then `history` for gaps that stay open longer than
-two gateways' pushes take to cross. Always true: as long as something is missing and the connection
+After each connect and each `resync` comes a round: `sync` over all chats, in pages; where there are
+very many, from the second round on over those that changed since the one before. Then the chats that
+were heard of and are not known, one by one. Then `history` for gaps that stay open longer than two
+gateways' pushes take to cross. Always true: as long as something is missing and the connection
 stands, there is either a request under way or a moment at which the next one is due.
 """
 
 from __future__ import annotations
 
 import random
+from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
@@ -18,6 +21,8 @@ from hodhod_wire.limits import PAGE_EVENTS_MAX, POSITIONS_MAX
 
 GAP_GRACE_S: Final = 0.25
 PAUSE_S: Final = 2.0  # after an answer that did not help
+SINCE_CHATS_MIN: Final = 1000  # fewer are asked for whole, which also tells of chats that are gone
+SLICE: Final = 100  # positions told at once; as many chats as servers put into a page
 
 
 class CatchUp:
@@ -29,6 +34,10 @@ class CatchUp:
         self._is_connected = False
         self._asked: Sync | History | None = None
         self._round_after: int | None = None
+        self._round_chats: list[int] = []
+        self._round_as_of: int | None = None
+        self._as_of: int | None = None
+        self._liveliest: OrderedDict[int, None] = OrderedDict()
         self._resync_at_s: float | None = None
         self._paused_until_s = 0.0
         self._strangers: dict[int, None] = {}
@@ -62,6 +71,10 @@ class CatchUp:
 
     def note_gap(self, chat: int, due_s: float) -> None:
         """The chat's log changed; a gap that is still open is asked for from `due_s` on."""
+        self._liveliest[chat] = None
+        self._liveliest.move_to_end(chat)
+        if len(self._liveliest) > POSITIONS_MAX:
+            self._liveliest.popitem(last=False)
         if chat in self._logs and self._logs[chat].has_gap:
             self._gaps.setdefault(chat, due_s)
         else:
@@ -79,6 +92,8 @@ class CatchUp:
         if self._round_after is None and now_s >= (self._resync_at_s or float("inf")):
             self._resync_at_s, self._round_after = None, 0
         if self._round_after is not None:
+            if self._round_after == 0:
+                self._round_chats = sorted(self._begun())
             self._asked = self._sync_page(self._round_after)
         elif self._strangers:
             self._asked = self._sync_one(next(iter(self._strangers)))
@@ -97,11 +112,17 @@ class CatchUp:
             times.append(self._paused_until_s)
         return max(min(times), self._paused_until_s) if times else None
 
-    def answered(self, next_after: int | None = None) -> Sync | History | None:
-        """The answer came; for a `sync`, with its `next`. Returns what had been asked."""
+    def answered(
+        self, next_after: int | None = None, as_of: int | None = None
+    ) -> Sync | History | None:
+        """The answer came; for a `sync`, with what its page says. Returns what had been asked."""
         asked, self._asked = self._asked, None
         if isinstance(asked, Sync) and self._round_after is not None:
+            if asked.after == 0:
+                self._round_as_of = as_of
             self._round_after = next_after if next_after is not None else asked.until
+            if self._round_after is None:
+                self._as_of = self._round_as_of
         elif isinstance(asked, Sync):
             self.is_known(asked.after + 1)
         return asked
@@ -118,12 +139,30 @@ class CatchUp:
         return asked
 
     def _sync_page(self, after: int) -> Sync:
-        known = sorted(chat for chat, log in self._logs.items() if chat > after and log.has_begun)
+        if self._as_of is not None and len(self._logs) >= SINCE_CHATS_MIN:
+            return Sync(after=after, since=self._as_of, positions=self._likely_positions(after))
+        first = bisect_right(self._round_chats, after)
+        known = self._round_chats[first : first + SLICE]
+        is_last = first + SLICE >= len(self._round_chats)
         return Sync(
             after=after,
-            until=known[POSITIONS_MAX - 1] if len(known) > POSITIONS_MAX else None,
-            positions=[self._position(chat) for chat in known[:POSITIONS_MAX]],
+            until=None if is_last else known[-1],
+            positions=[self._position(chat) for chat in known],
         )
+
+    def _likely_positions(self, after: int) -> list[Position]:
+        """Those of the chats that are likely to have changed. Of the others the newest events come
+        anyway, and what is missing before them is a gap.
+        """
+        few = self._begun() if len(self._logs) <= POSITIONS_MAX else self._liveliest
+        return [
+            self._position(chat)
+            for chat in few
+            if chat > after and chat in self._logs and self._logs[chat].has_begun
+        ]
+
+    def _begun(self) -> list[int]:
+        return [chat for chat, log in self._logs.items() if log.has_begun]
 
     def _sync_one(self, chat: int) -> Sync:
         has_begun = chat in self._logs and self._logs[chat].has_begun

@@ -161,7 +161,7 @@ class Session:
         for delta in reply.chats:
             self._take_delta(delta, now_s)
         was_round = not self._catch_up.is_round_over
-        asked = self._catch_up.answered(reply.next)
+        asked = self._catch_up.answered(reply.next, reply.as_of)
         assert isinstance(asked, Sync)
         self._lose_unmentioned(asked, reply)
         if not was_round:
@@ -376,7 +376,12 @@ class Session:
             self._queue.add_position(news)
 
     def _lose_unmentioned(self, asked: Sync, reply: Synced) -> None:
-        """A sync names all chats of its range: one that it does not name any more is gone."""
+        """A sync names all chats of its range: one that it does not name any more is gone.
+
+        One `since` a time names changes only; of those that are gone it says nothing.
+        """
+        if asked.since is not None:
+            return
         end = reply.next or asked.until or ID_MAX
         named = {delta.chat.chat for delta in reply.chats} | self._came_meanwhile
         for position in asked.positions:

@@ -70,7 +70,8 @@ class Position(Frame, frozen=True, kw_only=True, tag=False):
 class Sync(Request, frozen=True, kw_only=True, tag="sync"):
     """What happened in the caller's chats with ids in (`after`, `until`], beyond `positions`.
 
-    A chat that is not among the positions is new to the client and comes with its last events.
+    A chat that is not among the positions comes with its last events. `since`: only the chats in
+    which anything changed since then.
     """
 
     positions: Annotated[list[Position], Meta(max_length=POSITIONS_MAX)] = field(
@@ -78,6 +79,7 @@ class Sync(Request, frozen=True, kw_only=True, tag="sync"):
     )
     after: Seq = 0
     until: Id | None = None
+    since: TimeMs | None = None
 
 
 class History(Request, frozen=True, kw_only=True, tag="history"):
@@ -252,10 +254,14 @@ class Sent(Reply, frozen=True, kw_only=True, tag="sent"):
 
 
 class Synced(Reply, frozen=True, kw_only=True, tag="synced"):
-    """One page of a sync. `next` is the `after` of the next page; absent on the last."""
+    """One page of a sync. `next` is the `after` of the next page; absent on the last.
+
+    `as_of` of the first page is the `since` of a later sync, once all pages have come.
+    """
 
     chats: list[ChatDelta]
     next: Id | None = None
+    as_of: TimeMs | None = None
 
 
 class Page(Reply, frozen=True, kw_only=True, tag="page"):

@@ -231,7 +231,7 @@ async def test_members_and_their_chats(store: Store, clock: FakeClock) -> None:
         )
     people = [Member(user=sara, name="sara"), Member(user=reza, name="reza")]
     assert found == Chat(chat=store.one, kind="private", last_seq=1, members=people)
-    assert [[chat.chat for chat in page] for page in pages] == [
+    assert [[chat.chat for chat in page.chats] for page in pages] == [
         [store.one, store.other, store.group],
         [],
         [store.other],

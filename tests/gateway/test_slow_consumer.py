@@ -10,7 +10,9 @@ import pytest
 
 from hodhod_server.gateway.writer import STALLED_S_MAX, Writer
 from hodhod_server.settings import GatewaySettings, Settings
+from hodhod_server.store.database import Database
 from tests.gateway.conftest import Gateway
+from tests.long_logs import new_group
 from tests.people import People
 from tests.raw_client import RawClient
 
@@ -50,14 +52,20 @@ class StuckTransport:
         pass
 
 
+@pytest.mark.parametrize("is_broadcast", [False, True], ids=["roster", "broadcast"])
 async def test_a_slow_client_is_let_go_and_finds_everything_when_it_returns(
-    gateway: Gateway, people: People, connect: Connect, settings: Settings
+    gateway: Gateway,
+    people: People,
+    connect: Connect,
+    settings: Settings,
+    database: Database,
+    is_broadcast: bool,
 ) -> None:
     tight = settings.model_copy(update={"gateway": GatewaySettings(send_queue_bytes_max=64 * 1024)})
     sara, reza = await people.new(), await people.new()
+    chat = await new_group(database, [sara.user, reza.user], is_broadcast=is_broadcast)
     async with gateway(tight) as base:
         hers, his = await connect(base, sara.token), await connect(base, reza.token)
-        chat = await hers.open_chat(reza.user)
         body = {"t": "text", "text": LONG_TEXT}
         for first in range(1, MESSAGES + 1, BURST):
             refs = range(1000 + first, 1000 + first + BURST)

@@ -22,6 +22,7 @@ from hodhod_wire.frames import (
     EventPush,
     History,
     OwnMembership,
+    Position,
     PositionPush,
     Resync,
     Sent,
@@ -75,20 +76,54 @@ def texts(session: Session) -> list[str]:
     return found
 
 
-def test_thousands_of_chats_are_synchronised_in_windows_of_a_thousand() -> None:
-    chats = list(range(2, 5002, 2))
+def test_thousands_of_chats_are_synchronised_in_slices_of_a_hundred() -> None:
+    chats = list(range(2, 502, 2))
     session = new_session({chat: Kept(0) for chat in chats})
     session.connected()
+    asked = answer_round(session)
+    assert [(one.after, one.until, len(one.positions)) for one in asked] == [
+        (0, 200, 100),
+        (200, 400, 100),
+        (400, None, 50),
+    ]
+    assert session.is_synced
+
+
+def answer_round(session: Session, as_of: int | None = None) -> list[Sync]:
+    """What is asked in a round in which nothing is new."""
     asked: list[Sync] = []
     while isinstance(request := session.next_request(0.0), Sync):
         asked.append(request)
-        session.take_synced(Synced(ref=1, chats=[]), 0.0)
-    assert [(one.after, one.until, len(one.positions)) for one in asked] == [
-        (0, 2000, 1000),
-        (2000, 4000, 1000),
-        (4000, None, 500),
-    ]
-    assert session.is_synced
+        session.take_synced(Synced(ref=1, chats=[], as_of=as_of), 0.0)
+    return asked
+
+
+def test_the_next_round_is_about_what_changed_since_the_last_whole_one() -> None:
+    session = new_session({chat: Kept(0) for chat in range(1, 151)})
+    session.connected()
+    session.next_request(0.0)
+    session.take_synced(Synced(ref=1, chats=[], as_of=70, next=100), 0.0)
+    session.disconnected()  # before the second page
+    session.connected()
+    assert [one.since for one in answer_round(session, 80)] == [None, None]
+    session.connected()
+    (asked,) = answer_round(session, 90)
+    assert (asked.since, len(asked.positions)) == (80, 150)
+    session.connected()
+    (asked,) = answer_round(session)
+    assert asked.since == 90
+    session.connected()
+    assert answer_round(session)[0].since is None  # the server of the last one told none
+
+
+def test_with_many_chats_only_the_liveliest_positions_are_told() -> None:
+    session = new_session({chat: Kept(7) for chat in range(1, 3001)})
+    session.connected()
+    answer_round(session, 80)
+    session.take_push(EventPush(event=Raw(MSGPACK.encode(EventHeader(2500, 8)))), 0.0)
+    session.connected()
+    (asked,) = answer_round(session)
+    assert asked.positions == [Position(chat=2500, seq=8)]
 
 
 def test_a_page_of_a_sync_is_followed_by_the_next() -> None:

@@ -1,4 +1,5 @@
-"""The law of synchronisation: what a device had, and what it was pushed, is what a fresh one gets.
+"""The law of synchronisation: what a device had, and what it was pushed, is what a fresh one gets;
+and so is what it had, and what a sync tells of the changes since.
 
 For every public method of the services of chats, and for everybody whom it may concern. A method
 without an entry here fails a test.
@@ -30,6 +31,7 @@ from hodhod_server.settings import Settings
 from hodhod_server.store import groups
 from hodhod_server.store.database import Database
 from hodhod_wire.frames import History, Sync
+from hodhod_wire.limits import ID_MAX
 from tests.client_model import ClientModel
 from tests.clock import FakeClock
 from tests.house import House, open_house
@@ -180,9 +182,14 @@ ACTS: dict[str, Act] = {
 
 @pytest.mark.parametrize("is_broadcast", [False, True], ids=["roster", "broadcast"])
 @pytest.mark.parametrize("name", ACTS)
-async def test_what_one_had_and_what_one_was_pushed_is_what_there_is(
-    scene: Scene, database: Database, name: str, is_broadcast: bool
+async def test_what_one_had_and_what_one_is_told_is_what_there_is(
+    scene: Scene,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    is_broadcast: bool,
 ) -> None:
+    monkeypatch.setattr("hodhod_server.services.syncing.COMMIT_WITHIN", timedelta(0))
     syncing, pushed = scene.house.syncing, scene.house.pushed
     if is_broadcast:
         async with database.transaction() as tx:
@@ -190,6 +197,8 @@ async def test_what_one_had_and_what_one_was_pushed_is_what_there_is(
         scene.house.rights.forget_all()
     await scene.house.settled()
     old = {one.user: await ClientModel.synced(syncing, one.caller) for one in scene.everybody}
+    had = {user: dict(model.chats) for user, model in old.items()}
+    as_of = (await syncing.sync(scene.sara.caller, Sync())).as_of
     pushed.envelopes.clear()
     await ACTS[name](scene)
     await scene.house.settled()
@@ -198,6 +207,22 @@ async def test_what_one_had_and_what_one_was_pushed_is_what_there_is(
         for envelope in pushed.envelopes:
             await model.take(envelope)
         assert model.state() == fresh.state(), one
+        page = await syncing.sync(one.caller, Sync(since=as_of))
+        told = had[one.user] | {delta.chat.chat: delta.chat for delta in page.chats}
+        assert {number: told[number] for number in fresh.chats} == fresh.chats, one
+
+
+async def test_where_nothing_changed_nothing_is_told(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hodhod_server.services.syncing.COMMIT_WITHIN", timedelta(milliseconds=-1))
+    await scene.house.settled()
+    before = await scene.house.syncing.sync(scene.sara.caller, Sync())
+    await scene.house.say(scene.reza.caller, scene.private)
+    page = await scene.house.syncing.sync(scene.sara.caller, Sync(since=before.as_of))
+    assert [delta.chat.chat for delta in page.chats] == [scene.private]
+    later = await scene.house.syncing.sync(scene.sara.caller, Sync(since=ID_MAX))
+    assert later.chats == []
 
 
 SERVICES = {

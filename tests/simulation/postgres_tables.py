@@ -7,9 +7,11 @@ tests/contracts holds it to what PostgreSQL answers.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import asyncpg
@@ -87,6 +89,8 @@ class Tables:
             rights.FIND_MEMBERSHIPS: self._find_memberships,
             rights.BROADCAST_CHATS_OF: self._broadcast_chats_of,
             chats.PAGES_OF: self._pages_of,
+            chats.CHANGED_PAGES_OF: self._changed_pages_of,
+            chats.READ_CLOCK: _read_clock,
             chats.SEEN_BY: self._seen_by,
             chats.MEMBERS_OF: self._members_of,
             chats.ADVANCE_POSITIONS: self._advance_positions,
@@ -204,6 +208,23 @@ class Tables:
             rows += found[:limit]
         return rows
 
+    def _changed_pages_of(
+        self,
+        users: Sequence[int],
+        after: Sequence[int],
+        until: Sequence[int],
+        since: Sequence[object],
+        limit: int,
+        look_at_max: int,
+    ) -> list[Row]:
+        """What did not change is told as well: a client may be told too much at any time."""
+        rows = self._pages_of(users, after, until, min(limit, look_at_max))
+        places: Counter[int] = Counter()
+        for row in rows:
+            places[row["page"]] += 1
+            row["looked_at"] = places[row["page"]]
+        return rows
+
     def _seen_by(self, chat: int, users: Sequence[int]) -> list[Row]:
         return [_chat_row(self.chats[chat], user) for user in users if self._is_member(chat, user)]
 
@@ -272,3 +293,9 @@ def _chat_row(table: ChatTable, user: int) -> Row:
         "default_permissions": int(GROUP_DEFAULT) if is_group else None,
         "shows_history": True if is_group else None,
     }
+
+
+def _read_clock() -> list[Row]:
+    """The server's clock is the loop's."""
+    passed_s = asyncio.get_running_loop().time()
+    return [{"clock_timestamp": datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=passed_s)}]

@@ -97,6 +97,9 @@ CLIENT_FRAMES: Final[Mapping[str, Sample]] = {
         frames.Sync(ref=4, positions=[frames.Position(chat=CHAT, seq=41)], after=0, until=12)
     ),
     "sync_new_client": _always(frames.Sync(ref=4)),
+    "sync_of_changes": _always(
+        frames.Sync(ref=4, positions=[frames.Position(chat=CHAT, seq=41)], since=AT_MS)
+    ),
     "history": _always(frames.History(ref=5, chat=CHAT, before=42, limit=20)),
     "history_newest": _always(frames.History(ref=5, chat=CHAT)),
     "history_after": _always(frames.History(ref=5, chat=CHAT, after=0, limit=200)),
@@ -151,6 +154,7 @@ SERVER_FRAMES: Final[Mapping[str, Sample]] = {
         next=8,
     ),
     "synced_nothing_new": _always(frames.Synced(ref=4, chats=[])),
+    "synced_as_of": _always(frames.Synced(ref=4, chats=[], as_of=AT_MS)),
     "page": lambda codec: frames.Page(ref=5, chat=CHAT, events=_raw(codec, _MESSAGE), more=True),
     "page_empty": _always(frames.Page(ref=5, chat=CHAT, events=[])),
     "chat": _always(frames.ChatState(ref=6, chat=_CHAT)),

@@ -38,6 +38,8 @@ class FakeChat:
     log: list[Message] = field(default_factory=list)
     kind: str = "private"
     group: FakeGroup | None = None
+    changed_at: int = 0
+    """The number of the last change, among those of all chats."""
 
 
 class Logs:
@@ -48,6 +50,7 @@ class Logs:
         self.phones: dict[str, int] = {}
         self.chats: dict[int, FakeChat] = {}
         self._sent: dict[tuple[int, int], Message] = {}
+        self._changes = 0
 
     def join(self, phone: str, name: str | None) -> tuple[int, bool]:
         """The user with this phone, and whether they are new. Raises `KeyError`: no name."""
@@ -66,6 +69,7 @@ class Logs:
                 return chat
         number = len(self.chats) + 1
         self.chats[number] = FakeChat(number, {user: [0, 0], other: [0, 0]})
+        self._note_change(self.chats[number])
         return self.chats[number]
 
     def found(self, group: FakeGroup) -> FakeChat:
@@ -87,6 +91,7 @@ class Logs:
                 body=body,
             )
             log.append(message)
+            self._note_change(self.chats[chat])
             self._sent[sender, client_id] = message
         return self._sent[sender, client_id]
 
@@ -97,6 +102,7 @@ class Logs:
         reached[0] = max(reached[0], position.seq)
         if read:
             reached[1] = max(reached[1], position.seq)
+        self._note_change(chat)
         return chat
 
     def describe(self, chat: FakeChat, user: int = 0) -> Chat:
@@ -132,13 +138,19 @@ class Logs:
             chat
             for number, chat in sorted(self.chats.items())
             if user in chat.members and request.after < number <= until
+            if request.since is None or chat.group or chat.changed_at > request.since
         ]
         page = found[:CHATS_PER_PAGE]
         return Synced(
             ref=request.ref,
             chats=[self._delta(chat, user, known.get(chat.id)) for chat in page],
             next=page[-1].id if len(page) < len(found) else None,
+            as_of=self._changes,
         )
+
+    def _note_change(self, chat: FakeChat) -> None:
+        self._changes += 1
+        chat.changed_at = self._changes
 
     def _delta(self, chat: FakeChat, user: int, position: int | None) -> ChatDelta:
         start = max(0, len(chat.log) - RECENT_EVENTS) if position is None else position

@@ -50,7 +50,7 @@ class Chats:
         """The caller's chats with ids above `after`, oldest id first."""
         async with self._database.connection() as connection:
             asked = PageOf(caller.user, after, ID_MAX)
-            return (await chats.pages_of(connection, [asked], limit))[0]
+            return (await chats.pages_of(connection, [asked], limit))[0].chats
 
     async def _find(self, tx: Tx, user: int | None, phone: str | None) -> UserId | None:
         if phone is None:

@@ -12,12 +12,14 @@ from typing import Final
 from msgspec import Raw
 
 from hodhod_server.domain.ids import ChatId
+from hodhod_server.store.chats import ChatsPage
 from hodhod_server.store.messages import Wanted
 from hodhod_wire.codec import MSGPACK
 from hodhod_wire.events import OpaqueMessage
 from hodhod_wire.frames import Chat, ChatDelta, Position, Synced
 
 CHATS_PER_PAGE: Final = 100
+LOOK_AT_MAX: Final = 5_000  # chats, to find those that changed: some 20 ms of the database
 EVENTS_PER_CHAT: Final = 50  # more in one chat is a backlog, fetched by `history` while others wait
 EVENTS_PER_PAGE: Final = 500
 BYTES_PER_PAGE: Final = 512 * 1024  # a second on a slow link, and far below what a socket buffers
@@ -25,17 +27,23 @@ RECENT_EVENTS: Final = 20  # of a chat that is new to the client: about a screen
 
 
 class SyncPage:
-    """What of the chats `found` goes to a client that knows some up to certain positions."""
+    """What of the chats `found` goes to a client that knows some up to certain positions.
 
-    def __init__(self, found: Sequence[Chat], positions: Iterable[Position]) -> None:
+    `as_of_ms` is a time at which all of it was true, or still is.
+    """
+
+    def __init__(
+        self, found: ChatsPage, positions: Iterable[Position], as_of_ms: int | None = None
+    ) -> None:
         self.wanted: list[Wanted] = []
         """The events to fetch, at most so many of each chat that has some."""
 
-        self._is_last = len(found) < CHATS_PER_PAGE
+        self._is_last = found.is_last
+        self._as_of_ms = as_of_ms
         self._known = {position.chat: position.seq for position in positions}
         self._starts: dict[int, int] = {}
         room = EVENTS_PER_PAGE
-        for chat in found:
+        for chat in found.chats:
             start = self._start_of(chat)
             count = min(EVENTS_PER_CHAT, max(0, chat.last_seq - start))
             if count > room:
@@ -45,7 +53,7 @@ class SyncPage:
             self._starts[chat.chat] = start
             if count:
                 self.wanted.append(Wanted(ChatId(chat.chat), start, count))
-        self._chats = found[: len(self._starts)]
+        self._chats = found.chats[: len(self._starts)]
 
     def answer(self, ref: int, fetched: Iterable[list[OpaqueMessage]]) -> Synced:
         """The page with its events, those of each in `wanted`; cut where it is full of bytes."""
@@ -61,7 +69,7 @@ class SyncPage:
                 break
         is_last = self._is_last and len(deltas) == len(self._chats)
         following = None if is_last or not deltas else deltas[-1].chat.chat
-        return Synced(ref=ref, chats=deltas, next=following)
+        return Synced(ref=ref, chats=deltas, next=following, as_of=self._as_of_ms)
 
     def _start_of(self, chat: Chat) -> int:
         start = self._known.get(chat.chat, max(0, chat.last_seq - RECENT_EVENTS))

@@ -3,8 +3,8 @@
 After a lost gateway thousands ask at once, and most lack nothing: syncs that come while others are
 answered are answered together, with one query for all their chats and one for their events. That
 takes a third of the CPU, and a storm uses one connection of the pool and not all of them. Positions
-of members come along, since their pushes are only hints. Nobody reads what is before their
-`first_seq`.
+of members come along, since their pushes are only hints; a client that says `since` when it had all
+of that gets the chats in which something changed. Nobody reads what is before their `first_seq`.
 
 Always true: each sync is one page, bounded by `SyncPage`. The queue is bounded and refuses.
 """
@@ -14,15 +14,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
+from hodhod_server.domain.clock import from_ms, to_ms
 from hodhod_server.domain.errors import HodhodError, Malformed, Overloaded
 from hodhod_server.domain.ids import ChatId, UserId
 from hodhod_server.domain.tokens import Caller
 from hodhod_server.services.rights import Rights
-from hodhod_server.services.sync_pages import CHATS_PER_PAGE, SyncPage, fitting
+from hodhod_server.services.sync_pages import CHATS_PER_PAGE, LOOK_AT_MAX, SyncPage, fitting
 from hodhod_server.store import chats, messages
-from hodhod_server.store.chats import PageOf
+from hodhod_server.store.chats import ChatsPage, PageOf
 from hodhod_server.store.database import Database, Tx
 from hodhod_wire.frames import History, Page, Sync, Synced
 from hodhod_wire.limits import ID_MAX
@@ -31,6 +33,8 @@ QUEUE_MAX: Final = 10_000  # several seconds of a storm; beyond, coming again la
 SYNCS_AT_ONCE: Final = 32
 EVENTS_AT_ONCE: Final = 1_000  # of several syncs; a long catch-up does not hold up the others
 RETRY_AFTER_S: Final = 2.0
+# A change counts from when it was made and is seen from COMMIT on: a few statements' timeouts.
+COMMIT_WITHIN: Final = timedelta(minutes=1)
 
 
 class _Asked:
@@ -107,12 +111,10 @@ class Syncing:
 
 
 async def _answer(connection: Tx, batch: Sequence[_Asked]) -> None:
-    wanted = [
-        PageOf(asked.user, asked.request.after, asked.request.until or ID_MAX) for asked in batch
-    ]
-    found = await chats.pages_of(connection, wanted, CHATS_PER_PAGE)
+    as_of_ms = to_ms(await chats.read_clock(connection))
+    found = await _find(connection, [(asked.user, asked.request) for asked in batch], as_of_ms)
     planned = [
-        (asked, SyncPage(page, asked.request.positions))
+        (asked, SyncPage(page, asked.request.positions, as_of_ms))
         for asked, page in zip(batch, found, strict=True)
     ]
     for group in _groups(planned):
@@ -122,6 +124,32 @@ async def _answer(connection: Tx, batch: Sequence[_Asked]) -> None:
             of_page = [next(events) for _ in page.wanted]
             if not asked.page.done():
                 asked.page.set_result(page.answer(asked.request.ref, of_page))
+
+
+async def _find(
+    connection: Tx, batch: Sequence[tuple[UserId, Sync]], as_of_ms: int
+) -> list[ChatsPage]:
+    """The chats of each page: all that are asked for, or those that changed."""
+    whole: list[PageOf] = []
+    changed: list[PageOf] = []
+    since: list[datetime] = []
+    for user, request in batch:
+        page = PageOf(user, request.after, request.until or ID_MAX)
+        if request.since is None:
+            whole.append(page)
+        else:
+            changed.append(page)
+            since.append(from_ms(min(request.since, as_of_ms)) - COMMIT_WITHIN)
+    of_whole = await chats.pages_of(connection, whole, CHATS_PER_PAGE) if whole else []
+    of_changed = (
+        await chats.changed_pages_of(
+            connection, changed, since, CHATS_PER_PAGE, look_at_max=LOOK_AT_MAX
+        )
+        if changed
+        else []
+    )
+    next_whole, next_changed = iter(of_whole), iter(of_changed)
+    return [next(next_whole if request.since is None else next_changed) for _, request in batch]
 
 
 def _groups(planned: Sequence[_Planned]) -> Iterator[list[_Planned]]:

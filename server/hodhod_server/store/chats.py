@@ -22,6 +22,8 @@ LOCK_PAIR: Final = SQL["lock_pair"]
 FIND_PRIVATE: Final = SQL["find_private"]
 INSERT_PRIVATE: Final = SQL["insert_private"]
 PAGES_OF: Final = SQL["pages_of"]
+CHANGED_PAGES_OF: Final = SQL["changed_pages_of"]
+READ_CLOCK: Final = SQL["read_clock"]
 SEEN_BY: Final = SQL["seen_by"]
 MEMBERS_OF: Final = SQL["members_of"]
 ADVANCE_POSITIONS: Final = SQL["advance_positions"]
@@ -47,6 +49,13 @@ class PageOf(msgspec.Struct, frozen=True):
     until: int
 
 
+class ChatsPage(msgspec.Struct, frozen=True):
+    """The first of what was asked for, oldest id first."""
+
+    chats: list[Chat]
+    is_last: bool
+
+
 async def open_private(tx: Tx, one: UserId, other: UserId, now: datetime) -> ChatId:
     """The chat of two people (or of one with oneself), made if there is none."""
     first, second = sorted((one, other))
@@ -63,19 +72,41 @@ async def find_private(tx: Tx, one: UserId, other: UserId) -> ChatId | None:
     return None if found is None else ChatId(found)
 
 
-async def pages_of(tx: Tx, asked: Sequence[PageOf], limit: int) -> list[list[Chat]]:
+async def read_clock(tx: Tx) -> datetime:
+    """The time by which changes are told from older ones."""
+    now: datetime = await tx.fetchval(READ_CLOCK)
+    return now
+
+
+async def pages_of(tx: Tx, asked: Sequence[PageOf], limit: int) -> list[ChatsPage]:
     """For each, the chats of that user with ids in (`after`, `until`], oldest id first."""
-    rows = await tx.fetch(
-        PAGES_OF,
-        [item.user for item in asked],
-        [item.after for item in asked],
-        [item.until for item in asked],
-        limit,
-    )
+    rows = await tx.fetch(PAGES_OF, *_columns(asked), limit)
+    seen = await _with_members(tx, rows)
     pages: list[list[Chat]] = [[] for _ in asked]
-    for row, chat in zip(rows, await _with_members(tx, rows), strict=True):
+    for row, chat in zip(rows, seen, strict=True):
         pages[row["page"] - 1].append(chat)
-    return pages
+    return [ChatsPage(chats, len(chats) < limit) for chats in pages]
+
+
+async def changed_pages_of(
+    tx: Tx, asked: Sequence[PageOf], since: Sequence[datetime], limit: int, *, look_at_max: int
+) -> list[ChatsPage]:
+    """As `pages_of`, only of chats in which something changed since the time given for each.
+
+    No more than `look_at_max` chats are looked at; a page that ends there ends with the last of
+    them, changed or not.
+    """
+    rows = await tx.fetch(CHANGED_PAGES_OF, *_columns(asked), list(since), limit, look_at_max)
+    seen = await _with_members(tx, rows)
+    pages: list[list[Chat]] = [[] for _ in asked]
+    looked_at = [0 for _ in asked]
+    for row, chat in zip(rows, seen, strict=True):
+        pages[row["page"] - 1].append(chat)
+        looked_at[row["page"] - 1] = row["looked_at"]
+    return [
+        ChatsPage(chats, len(chats) < limit and reached < look_at_max)
+        for chats, reached in zip(pages, looked_at, strict=True)
+    ]
 
 
 async def find_for_member(tx: Tx, user: UserId, chat: ChatId) -> Chat | None:
@@ -109,6 +140,14 @@ async def advance_positions(tx: Tx, wanted: Sequence[Positions]) -> list[Positio
         )
         for row in rows
     ]
+
+
+def _columns(asked: Sequence[PageOf]) -> tuple[list[UserId], list[int], list[int]]:
+    return (
+        [item.user for item in asked],
+        [item.after for item in asked],
+        [item.until for item in asked],
+    )
 
 
 async def _with_members(tx: Tx, rows: Sequence[Row]) -> list[Chat]:

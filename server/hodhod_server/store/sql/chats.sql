@@ -34,6 +34,38 @@ CROSS JOIN LATERAL (
 JOIN chats AS c USING (chat_id) LEFT JOIN groups AS g USING (chat_id)
 ORDER BY w.page, c.chat_id
 
+-- name: changed_pages_of
+-- As `pages_of`, of the chats in which something changed since $4. At most $6 chats of each person
+-- are looked at, and the last of so many is always among those found: the next page begins there.
+-- OFFSET 0: one by one and in order, until $5 are found, however many the planner expects.
+SELECT w.page, found.*
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::timestamptz[]) WITH ORDINALITY
+    AS w (user_id, after_id, until_id, since, page)
+CROSS JOIN LATERAL (
+    SELECT m.looked_at, m.user_id, c.chat_id, c.kind, c.last_seq, c.is_broadcast, g.title, g.about,
+           g.member_count, g.permissions AS default_permissions, g.slow_mode_s, g.shows_history,
+           g.signs_posts, m.role, m.permissions, m.muted_until, m.first_seq, m.delivered_seq, m.read_seq
+    FROM (
+        SELECT *, row_number() OVER (ORDER BY chat_id) AS looked_at FROM members
+        WHERE user_id = w.user_id AND chat_id > w.after_id AND chat_id <= w.until_id
+        ORDER BY chat_id LIMIT $6
+    ) AS m
+    CROSS JOIN LATERAL (SELECT * FROM chats WHERE chats.chat_id = m.chat_id OFFSET 0) AS c
+    LEFT JOIN LATERAL (
+        SELECT * FROM groups WHERE groups.chat_id = m.chat_id AND c.kind <> 'private' OFFSET 0
+    ) AS g ON true
+    WHERE m.looked_at = $6 OR m.changed_at >= w.since OR c.last_at >= w.since
+       OR g.changed_at >= w.since
+       OR c.kind = 'private' AND EXISTS (
+           SELECT FROM members AS o WHERE o.chat_id = m.chat_id AND o.changed_at >= w.since OFFSET 0
+       )
+    ORDER BY m.chat_id LIMIT $5
+) AS found
+ORDER BY w.page, found.chat_id
+
+-- name: read_clock
+SELECT clock_timestamp()
+
 -- name: seen_by
 -- One chat as several of its members see it.
 SELECT m.user_id, c.chat_id, c.kind, c.last_seq, c.is_broadcast, g.title, g.about, g.member_count,

@@ -3,7 +3,8 @@
 -- each message; $5 its rank within its chat in this batch; $6, $7 the distinct chats in order and how
 -- many messages each gets; $8 the time; $9 the version that each chat must have; $10 whether a
 -- message hides its sender. The chats' rows are locked in order of id, so two gateways never
--- deadlock, and stay locked until COMMIT, so seq has neither gaps nor ties.
+-- deadlock, and stay locked until COMMIT, so seq has neither gaps nor ties. `last_at` is for
+-- `chats.changed_pages_of` and by the database's clock, as everything is that it compares.
 -- A chat that does not exist or has another version returns no row: its messages are not written.
 WITH counted AS (
     SELECT chat_id, n, version FROM unnest($6::bigint[], $7::int[], $9::bigint[]) AS t (chat_id, n, version)
@@ -11,7 +12,7 @@ WITH counted AS (
     SELECT c.chat_id, counted.n, counted.version FROM counted JOIN chats AS c USING (chat_id)
     ORDER BY c.chat_id FOR NO KEY UPDATE OF c
 ), advanced AS (
-    UPDATE chats AS c SET last_seq = c.last_seq + locked.n, last_at = $8
+    UPDATE chats AS c SET last_seq = c.last_seq + locked.n, last_at = now()
     FROM locked WHERE c.chat_id = locked.chat_id AND c.version = locked.version
     RETURNING c.chat_id, c.last_seq - locked.n AS base
 ), inserted AS (
@@ -30,7 +31,7 @@ SELECT FROM chats WHERE chat_id = ANY ($1::bigint[]) ORDER BY chat_id FOR NO KEY
 -- name: append_notice
 -- What the server writes itself, in the transaction that changed the chat and holds its row.
 WITH advanced AS (
-    UPDATE chats SET last_seq = last_seq + 1, last_at = $5 WHERE chat_id = $1 RETURNING last_seq
+    UPDATE chats SET last_seq = last_seq + 1, last_at = now() WHERE chat_id = $1 RETURNING last_seq
 )
 INSERT INTO messages (chat_id, seq, sender_id, client_id, sent_at, body, hides_sender)
 SELECT $1, last_seq, $2, $3, $5, $4, $6 FROM advanced
