@@ -8,7 +8,7 @@ within the deadline is waited for, and an access token that is not taken any mor
 from __future__ import annotations
 
 import asyncio
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from hodhod._account import Account
 from hodhod._addresses import AddressBook
@@ -17,7 +17,7 @@ from hodhod._http import Call, Http
 from hodhod_wire.errors import ErrorCode
 
 T = TypeVar("T")
-BUSY_S = 1.0  # the wait after a refusal that names none
+BUSY_S: Final = 1.0  # the wait after a refusal that names none
 
 
 class Api:

@@ -73,5 +73,9 @@ def test_no_secret_is_in_a_repr() -> None:
     pending = Pending(client_id=1, chat=1, body=hodhod.Text(secret))
     message = hodhod.Message(chat=1, seq=1, sender=1, client_id=1, at=1, body=pending.body)
     requests = (_Start(secret, "fa", _Device("", "", "")), _Verify(secret, secret))
-    for value in (credentials, state, pending, message, *requests, OpenChat(phone=secret)):
+    terms = {"created_by": 1, "uses": 0, "expires_at": None, "uses_max": None}
+    named = {"link": 1, "token": secret, "requires_approval": False}
+    link = msgspec.convert(named | terms, hodhod.InviteLink)
+    values = (credentials, state, pending, message, link, *requests, OpenChat(phone=secret))
+    for value in values:
         assert secret not in repr(value), type(value)
