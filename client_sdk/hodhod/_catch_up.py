@@ -1,9 +1,9 @@
 """What to ask the server for: one request at a time, the most general first.
 
 After each connect and each `resync` comes a round: `sync` over all chats, in pages; where there are
-very many, from the second round on over those that changed since the one before. Then the chats that
-were heard of and are not known, one by one. Then `history` for gaps that stay open longer than two
-gateways' pushes take to cross. Always true: as long as something is missing and the connection
+very many, from the second round on over those that changed since the one before. Then the chats
+that were heard of and are not known, one by one. Then `history` for gaps that stay open longer than
+two gateways' pushes take to cross. Always true: as long as something is missing and the connection
 stands, there is either a request under way or a moment at which the next one is due.
 """
 

@@ -376,10 +376,7 @@ class Session:
             self._queue.add_position(news)
 
     def _lose_unmentioned(self, asked: Sync, reply: Synced) -> None:
-        """A sync names all chats of its range: one that it does not name any more is gone.
-
-        One `since` a time names changes only; of those that are gone it says nothing.
-        """
+        """What a sync over all chats of a range does not name any more is gone."""
         if asked.since is not None:
             return
         end = reply.next or asked.until or ID_MAX

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from msgspec import Raw, structs
 
-from hodhod import Message, PositionChanged, Text, TypingSeen
+from hodhod import Message, PositionChanged, Text, TypingSeen, _catch_up
 from hodhod import _models as models
 from hodhod._event_queue import HINTS_MAX
 from hodhod._outbox import Outbox, Pending
@@ -30,6 +31,7 @@ from hodhod_wire.frames import (
     Synced,
     TypingPush,
 )
+from hodhod_wire.limits import POSITIONS_MAX
 
 ME, OTHER = 7, 8
 
@@ -94,11 +96,17 @@ def answer_round(session: Session, as_of: int | None = None) -> list[Sync]:
     asked: list[Sync] = []
     while isinstance(request := session.next_request(0.0), Sync):
         asked.append(request)
-        session.take_synced(Synced(ref=1, chats=[], as_of=as_of), 0.0)
+        named = [] if request.since else request.positions
+        chats = [Chat(chat=one.chat, kind="private", last_seq=one.seq) for one in named]
+        deltas = [ChatDelta(chat=chat) for chat in chats]
+        session.take_synced(Synced(ref=1, chats=deltas, as_of=as_of), 0.0)
     return asked
 
 
-def test_the_next_round_is_about_what_changed_since_the_last_whole_one() -> None:
+def test_the_next_round_is_about_what_changed_since_the_last_whole_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_catch_up, "SINCE_CHATS_MIN", 1)
     session = new_session({chat: Kept(0) for chat in range(1, 151)})
     session.connected()
     session.next_request(0.0)
@@ -123,7 +131,8 @@ def test_with_many_chats_only_the_liveliest_positions_are_told() -> None:
     session.take_push(EventPush(event=Raw(MSGPACK.encode(EventHeader(2500, 8)))), 0.0)
     session.connected()
     (asked,) = answer_round(session)
-    assert asked.positions == [Position(chat=2500, seq=8)]
+    assert Position(chat=2500, seq=8) in asked.positions
+    assert len(asked.positions) == POSITIONS_MAX
 
 
 def test_a_page_of_a_sync_is_followed_by_the_next() -> None:
