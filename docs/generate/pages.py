@@ -8,12 +8,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs.generate import server, wire
+from docs.generate import measured, plots, server, wire
 from hodhod_server.cli import settings_reference
 from hodhod_server.settings import Settings
 
 ROOT: Final = Path(__file__).parents[2]
-BLOCKS: Final[Mapping[str, Callable[[], str]]] = {**wire.BLOCKS, **server.BLOCKS}
+BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
+    **wire.BLOCKS,
+    **server.BLOCKS,
+    **measured.BLOCKS,
+}
 _BLOCK: Final = re.compile(
     r"(?P<begin><!-- begin: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end: (?P=name) -->)", re.DOTALL
 )
@@ -21,6 +25,7 @@ _BLOCK: Final = re.compile(
 
 WHOLE_PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "docs/reference/settings.md": lambda: settings_reference.markdown(Settings),
+    **plots.PLOTS,
 }
 
 
