@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 BENCH: Final = Path(__file__).parents[1] / "measurements" / "bench.json"
 WIDTH: Final = 760
-LEFT: Final = 270
+LEFT: Final = 350
 ROW: Final = 30
 TOP: Final = 52
 PLOT_HEIGHT: Final = 250
