@@ -88,7 +88,7 @@ async def test_a_device_away_for_a_month_holds_up_none_of_the_others(
             told += 1
             await prompt_turn(hers, his, chat)
     assert [reached[one] for one in chats] == [150] * len(chats)
-    assert told > 10
+    assert told > 1, "there was nothing meanwhile"
     live = [(await returned.push("event"))["event"]["seq"] for _ in range(told)]
     assert live == list(range(1, told + 1))
 
