@@ -203,12 +203,12 @@ def _fanout(routing: Routing, broker: RedisBroker, sessions: Sessions, own: Data
     broker.on_return(routes.rewrite)
     rights, audiences = Rights(own), Audiences(own, hub)
     hub.when_chats_change(
-        partial(_note_change, rights, audiences), partial(_note_gap, rights, audiences)
+        partial(note_change, rights, audiences), partial(note_gap, rights, audiences)
     )
     return _Fanout(hub, routes, Delivery(routing, broker, hub), rights, audiences)
 
 
-def _note_change(
+def note_change(
     rights: Rights, audiences: Audiences, chat: ChatId, version: int, users: Sequence[UserId]
 ) -> None:
     """A chat has changed, and these people's membership with it."""
@@ -216,7 +216,7 @@ def _note_change(
     audiences.refresh(users)
 
 
-def _note_gap(rights: Rights, audiences: Audiences) -> None:
+def note_gap(rights: Rights, audiences: Audiences) -> None:
     """Any chat may have changed."""
     rights.forget_all()
     audiences.refresh(None)

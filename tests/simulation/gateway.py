@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
+from hodhod_server.app import note_change, note_gap
 from hodhod_server.cluster.broker_redis import RedisBroker
 from hodhod_server.cluster.rate_limit import SlowPace
 from hodhod_server.cluster.route_keeper import RouteKeeper
 from hodhod_server.domain.chat_log import Appended
 from hodhod_server.domain.errors import Unauthenticated
-from hodhod_server.domain.ids import ChatId, DeviceId, GatewayId, UserId
+from hodhod_server.domain.ids import DeviceId, GatewayId, UserId
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.secret import Secret
 from hodhod_server.domain.tokens import Caller
@@ -132,7 +133,7 @@ class Gateway:
         broker.on_return(routes.rewrite)
         rights, audiences = Rights(database), Audiences(database, hub)
         hub.when_chats_change(
-            partial(_note_change, rights, audiences), partial(_note_gap, rights, audiences)
+            partial(note_change, rights, audiences), partial(note_gap, rights, audiences)
         )
         self._delivery = delivery = Delivery(routing, sabotage.broker(broker), hub)
         posting = Posting(rights, SlowPace(self.redis.as_redis, "sim"), clock)
@@ -218,15 +219,3 @@ class Gateway:
 
 async def _forever(loop: Callable[[], Awaitable[None]]) -> None:
     await loop()
-
-
-def _note_change(
-    rights: Rights, audiences: Audiences, chat: ChatId, version: int, users: Sequence[UserId]
-) -> None:
-    rights.note_version(chat, version)
-    audiences.refresh(users)
-
-
-def _note_gap(rights: Rights, audiences: Audiences) -> None:
-    rights.forget_all()
-    audiences.refresh(None)

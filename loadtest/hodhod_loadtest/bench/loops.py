@@ -99,10 +99,8 @@ async def messages(
     for wire in wires:
         for _ in range(in_flight):
             flights.take_off(wire, clock())
-    try:
-        run = await _between_readings(done, plan, processes)
-    finally:
-        is_over = True
+    run = await _between_readings(done, plan, processes)
+    is_over = True
     await _require_all_landed(flights)
     if flights.refusals:
         raise BenchFailed("the server was overloaded by a closed loop")

@@ -149,8 +149,8 @@ class Connection:
         if hello is None:
             return None
         try:
-            # Also what the upgrade checked: the session may have been ended since.
             await self._doors.require_room()
+            # Also what the upgrade checked: the session may have been ended since.
             caller = self._doors.authenticate(token if hello.token is None else hello.token)
         except (Unauthenticated, Overloaded) as refusal:
             is_full = isinstance(refusal, Overloaded)

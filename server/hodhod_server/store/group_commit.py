@@ -145,7 +145,7 @@ class GroupCommit:
             with metrics.COMMIT_SECONDS.time():
                 await self._commit(batch)
             self._is_committing = False
-            self._drain.note(len(batch), asyncio.get_running_loop().time())
+            self._drain.note(len(batch), loop.time())
 
     def _take(self) -> list[_Ticket]:
         count = min(len(self._queue), self._settings.batch_rows_max)
