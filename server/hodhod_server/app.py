@@ -69,9 +69,11 @@ from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.uploads import Uploads
 from hodhod_server.services.views import Views
 from hodhod_server.settings import ListenSettings, Settings
+from hodhod_server.settings.providers import ConsoleSettings
 from hodhod_server.signup_api.routes import ENDPOINTS as SIGNUP_ENDPOINTS
 from hodhod_server.signup_api.routes import add_outbox, add_signup_api
-from hodhod_server.sms.console import ConsoleSender
+from hodhod_server.sms.console import ConsoleProvider
+from hodhod_server.sms.provider import Channel, Terms
 from hodhod_server.store.database import Database, open_database
 from hodhod_server.store.group_commit import GroupCommit
 from hodhod_server.telemetry import logs
@@ -249,7 +251,8 @@ async def signup(
 ) -> AsyncIterator[Parts]:
     """Newcomers and those who come back: challenges, codes, sessions."""
     probe = LoadProbe(settings.load)
-    keys, rules, console = keys_of(settings), rules_of(settings.signup), ConsoleSender(clock)
+    keys, rules = keys_of(settings), rules_of(settings.signup)
+    console = ConsoleProvider(_terms(settings.signup.providers[0]), clock)
     async with (
         open_database(settings.database, Role.SIGNUP) as database,
         open_redis(settings.redis) as redis,
@@ -263,6 +266,17 @@ async def signup(
         add_outbox(app, console)
         use_gate(app, Gate(load or probe), SIGNUP_ENDPOINTS)
         yield Parts(app=app, loops=(probe.run,))
+
+
+def _terms(provider: ConsoleSettings) -> Terms:
+    return Terms(
+        name=provider.name,
+        channel=Channel(provider.channel),
+        failure_domain=provider.failure_domain or provider.name,
+        rate_per_s=provider.rate_per_s,
+        in_flight_max=provider.in_flight_max,
+        cost=provider.cost,
+    )
 
 
 @contextlib.asynccontextmanager

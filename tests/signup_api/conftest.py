@@ -17,13 +17,13 @@ from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.services.signup import Signup, rules_of
 from hodhod_server.settings import Settings
 from hodhod_server.signup_api.routes import add_signup_api
-from hodhod_server.sms.sender import CodeSender
+from hodhod_server.sms.provider import Provider
 from hodhod_server.store.database import Database
 from hodhod_server.web.serving import new_app
 from tests.clock import FakeClock
 from tests.newcomers import Door, Newcomer
 
-OpenDoor = Callable[[CodeSender], AbstractAsyncContextManager[Door]]
+OpenDoor = Callable[[Provider], AbstractAsyncContextManager[Door]]
 
 
 @contextlib.asynccontextmanager
@@ -53,10 +53,10 @@ def open_door(settings: Settings, clock: FakeClock, database: Database, keys: Ke
     """Opens the role with another sender of codes than the console."""
 
     @contextlib.asynccontextmanager
-    async def open_with(sender: CodeSender) -> AsyncIterator[Door]:
+    async def open_with(provider: Provider) -> AsyncIterator[Door]:
         rules = rules_of(settings.signup)
         sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
-        handoffs = Handoffs(database, keys, rules, sender)
+        handoffs = Handoffs(database, keys, rules, provider)
         served = new_app()
         add_signup_api(served, Signup(database, keys, clock, rules, handoffs, sessions), sessions)
         async with _served(served) as opened:

@@ -7,19 +7,19 @@ import asyncio
 import pytest
 
 from hodhod_server.domain.clock import to_ms
-from hodhod_server.sms.sender import CodeMessage, Outcome, OutcomeClass
+from hodhod_server.sms.provider import CodeMessage, Outcome, OutcomeClass
 from tests.clock import FakeClock
 from tests.eventually import eventually
 from tests.newcomers import Newcomer, ask
+from tests.providers import terms
 from tests.signup_api.conftest import OpenDoor
 
 
 class ScriptedSender:
     """Answers as it is told, and remembers the codes it took."""
 
-    channel = "sms"
-
     def __init__(self, *script: OutcomeClass | BaseException) -> None:
+        self.terms = terms()
         self.script = list(script)
         self.messages: list[CodeMessage] = []
         self.gate = asyncio.Event()

@@ -11,11 +11,12 @@ import asyncio
 from typing import Final
 
 from hodhod_server.domain.challenges import Challenge, ChallengeRules
+from hodhod_server.domain.code_texts import code_text
 from hodhod_server.domain.codes import derive_code
 from hodhod_server.domain.errors import DeliveryFailed
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.phone import open_phone
-from hodhod_server.sms.sender import CodeMessage, CodeSender, Outcome
+from hodhod_server.sms.provider import CodeMessage, Outcome, Provider
 from hodhod_server.store import challenges
 from hodhod_server.store.database import Database
 from hodhod_server.telemetry import logs, metrics
@@ -28,17 +29,17 @@ class Handoffs:
     """The way of a code out of the house."""
 
     def __init__(
-        self, database: Database, keys: Keys, rules: ChallengeRules, sender: CodeSender
+        self, database: Database, keys: Keys, rules: ChallengeRules, provider: Provider
     ) -> None:
         self._database = database
         self._keys = keys
         self._rules = rules
-        self._sender = sender
+        self._provider = provider
 
     @property
     def channel(self) -> str:
         """How codes travel."""
-        return self._sender.channel
+        return self._provider.terms.channel
 
     async def perform(self, challenge: Challenge) -> Challenge:
         """Do the hand-off that has begun with the last of `handoffs`; the challenge afterwards.
@@ -63,9 +64,13 @@ class Handoffs:
         )
         loop_time = asyncio.get_running_loop().time
         started = loop_time()
-        outcome = await self._sender.send(
+        outcome = await self._provider.send(
             CodeMessage(
-                phone=phone, code=code, locale=challenge.locale, reference=challenge.challenge
+                to=phone,
+                code=code,
+                text=code_text(code, challenge.locale),
+                locale=challenge.locale,
+                reference=challenge.challenge,
             )
         )
         metrics.SIGNUP_HANDOFF_SECONDS.observe(loop_time() - started)

@@ -10,11 +10,11 @@ from aiohttp import web
 from hodhod_server.domain.clock import to_ms
 from hodhod_server.domain.errors import Malformed
 from hodhod_server.domain.phone import parse_phone
-from hodhod_server.sms.console import ConsoleSender
+from hodhod_server.sms.console import ConsoleProvider
 from hodhod_server.web.bodies import answer
 from hodhod_server.web.endpoints import Endpoint
 
-CONSOLE: Final = web.AppKey("CONSOLE", ConsoleSender)
+CONSOLE: Final = web.AppKey("CONSOLE", ConsoleProvider)
 
 
 class OutboxText(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from aiohttp import web
 from hodhod_server.services.sessions import Sessions
 from hodhod_server.services.signup import Signup
 from hodhod_server.signup_api import challenges, outbox, sessions
-from hodhod_server.sms.console import ConsoleSender
+from hodhod_server.sms.console import ConsoleProvider
 from hodhod_server.web.endpoints import add_endpoints
 
 ENDPOINTS: Final = (*challenges.ENDPOINTS, *sessions.ENDPOINTS)
@@ -22,7 +22,7 @@ def add_signup_api(app: web.Application, signup: Signup, returning: Sessions) ->
     add_endpoints(app, ENDPOINTS)
 
 
-def add_outbox(app: web.Application, console: ConsoleSender) -> None:
-    """Serve the console sender's texts, for development."""
+def add_outbox(app: web.Application, console: ConsoleProvider) -> None:
+    """Serve the console provider's texts, for development."""
     app[outbox.CONSOLE] = console
     add_endpoints(app, outbox.ENDPOINTS)

@@ -1,4 +1,4 @@
-"""The sender of `hodhod up`: no text leaves the machine, `/dev/outbox` shows them.
+"""The provider of `hodhod up`: no text leaves the machine, `/dev/outbox` shows them.
 
 Bounded: the newest `phones_max` numbers with their newest `texts_max` texts; the longest untouched
 number is dropped. For development only, since whoever reads the outbox can sign in as anybody.
@@ -12,8 +12,9 @@ from datetime import datetime
 import msgspec
 
 from hodhod_server.domain.clock import Clock
+from hodhod_server.domain.email import EmailAddress
 from hodhod_server.domain.phone import Phone
-from hodhod_server.sms.sender import CodeMessage, Outcome, OutcomeClass
+from hodhod_server.sms.provider import CodeMessage, Outcome, OutcomeClass, Terms
 
 
 class SentText(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,21 +27,22 @@ class SentText(msgspec.Struct, frozen=True, kw_only=True):
         return f"SentText(at={self.at})"
 
 
-class ConsoleSender:
+class ConsoleProvider:
     """Keeps texts in memory instead of sending them."""
 
-    channel = "sms"
-
-    def __init__(self, clock: Clock, *, phones_max: int = 20_000, texts_max: int = 5) -> None:
+    def __init__(
+        self, terms: Terms, clock: Clock, *, phones_max: int = 20_000, texts_max: int = 5
+    ) -> None:
+        self.terms = terms
         self._clock = clock
         self._phones_max = phones_max
         self._texts_max = texts_max
-        self._texts: OrderedDict[Phone, deque[SentText]] = OrderedDict()
+        self._texts: OrderedDict[Phone | EmailAddress, deque[SentText]] = OrderedDict()
 
     async def send(self, message: CodeMessage) -> Outcome:
-        texts = self._texts.setdefault(message.phone, deque(maxlen=self._texts_max))
-        self._texts.move_to_end(message.phone)
-        texts.append(SentText(at=self._clock.now(), text=message.text()))
+        texts = self._texts.setdefault(message.to, deque(maxlen=self._texts_max))
+        self._texts.move_to_end(message.to)
+        texts.append(SentText(at=self._clock.now(), text=message.text))
         if len(self._texts) > self._phones_max:
             self._texts.popitem(last=False)
         return Outcome(kind=OutcomeClass.ACCEPTED)

@@ -1,55 +1,18 @@
-"""Every setting of the server: one tree, read once, complained about all at once.
-
-Sources, the later wins: defaults, the TOML file named by `HODHOD_CONFIG`, the environment
-(`HODHOD__SECTION__KEY`). A secret may be the value itself, or `{file = "…"}` in TOML and `file:…`
-in the environment. Each component receives its own section; nothing else reads the environment.
-"""
+"""The sections of the settings, each for one component, each field with its reason."""
 
 from __future__ import annotations
 
-import os
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import Field
 from pydantic.dataclasses import dataclass
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-    TomlConfigSettingsSource,
-)
 
 from hodhod_server.domain.secret import Secret
-
-ENVIRONMENT_PREFIX = "HODHOD__"
-CONFIG_FILE_VARIABLE = "HODHOD_CONFIG"
-_SECTION = ConfigDict(
-    extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True, frozen=True
-)
+from hodhod_server.settings.fields import SECTION, Port, Positive, PositiveS, SecretSetting
 
 
-class SettingsInvalid(ValueError):
-    """The settings cannot be used; the text lists every complaint, one a line."""
-
-
-def _read_secret(value: Any) -> Any:
-    if isinstance(value, dict) and set(value) == {"file"}:
-        return Secret(Path(value["file"]).read_bytes().strip())
-    if isinstance(value, str) and value.startswith("file:"):
-        return Secret(Path(value.removeprefix("file:")).read_bytes().strip())
-    return Secret(value.encode()) if isinstance(value, str) else value
-
-
-SecretSetting = Annotated[Secret, BeforeValidator(_read_secret)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Positive = Annotated[int, Field(ge=1)]
-PositiveS = Annotated[float, Field(gt=0)]
-
-
-@dataclass(config=_SECTION, kw_only=True)
+@dataclass(config=SECTION, kw_only=True)
 class DatabaseSettings:
     """[database] PostgreSQL, where everything durable lives."""
 
@@ -63,7 +26,7 @@ class DatabaseSettings:
     """A statement that runs longer is cancelled: no request waits for it any more."""
 
 
-@dataclass(config=_SECTION, kw_only=True)
+@dataclass(config=SECTION, kw_only=True)
 class RedisSettings:
     """[redis] Redis or Valkey: routing and fan-out. Losing it slows things down, loses nothing."""
 
@@ -74,7 +37,7 @@ class RedisSettings:
     """Before every key and channel, so that several installations can share one store."""
 
 
-@dataclass(config=_SECTION, kw_only=True)
+@dataclass(config=SECTION, kw_only=True)
 class ListenSettings:
     """[listen] The sockets of this process."""
 
@@ -88,7 +51,7 @@ class ListenSettings:
     """A port that several gateways listen on together (SO_REUSEPORT); 0: none."""
 
 
-@dataclass(config=_SECTION, kw_only=True)
+@dataclass(config=SECTION, kw_only=True)
 class PublicSettings:
     """[public] Addresses as clients see them; empty ones follow from the request and the ports."""
 
@@ -108,7 +71,7 @@ class PublicSettings:
     """Port of media where `media_url` is empty."""
 
 
-@dataclass(config=_SECTION, kw_only=True)
+@dataclass(config=SECTION, kw_only=True)
 class SecuritySettings:
     """[security] Keys and the life of tokens."""
 
@@ -125,33 +88,7 @@ class SecuritySettings:
     """How far a device's signed time may be off."""
 
 
-@dataclass(config=_SECTION, kw_only=True)
-class SignupSettings:
-    """[signup] How newcomers prove their number."""
-
-    sender: Literal["console"] = "console"
-    """Who carries the codes. `console` keeps the texts for `/dev/outbox`: development only."""
-
-    code_validity_s: Annotated[int, Field(ge=60, le=600)] = 600
-    """From hand-off. NIST 800-63B and ASVS 6.5.5 allow ten minutes at most."""
-
-    second_generation_s: Annotated[int, Field(ge=30, le=600)] = 480
-    """A send this long after the first carries a new code; both are accepted while they live."""
-
-    tries_max: Positive = 5
-    """Wrong codes per challenge."""
-
-    tries_per_phone_day_max: Positive = 15
-    """Wrong codes per number and day, over all its challenges: a guess in 66,000 days."""
-
-    handoffs_max: Positive = 5
-    """Codes handed over per number in ten minutes; more would be bombing."""
-
-    resend_s: Positive = 20
-    """The earliest next send. Knee of the hedging curve: earlier costs texts, later costs time."""
-
-
-@dataclass(config=_SECTION, kw_only=True)
+@dataclass(config=SECTION, kw_only=True)
 class GroupCommitSettings:
     """[group_commit] How messages are gathered into transactions."""
 
@@ -168,7 +105,7 @@ class GroupCommitSettings:
     """How long at most a batch waits for company, at rates where waiting saves CPU. 0: never."""
 
 
-@dataclass(config=_SECTION, kw_only=True)
+@dataclass(config=SECTION, kw_only=True)
 class GatewaySettings:
     """[gateway] Connections of people."""
 
@@ -197,7 +134,7 @@ class GatewaySettings:
     """Refused frames of one connection in a minute; more closes it."""
 
 
-@dataclass(config=_SECTION, kw_only=True)
+@dataclass(config=SECTION, kw_only=True)
 class LoadSettings:
     """[load] When a process sheds work: how late its event loop is, nine times in ten."""
 
@@ -214,7 +151,7 @@ class LoadSettings:
     """A level is left after so long below half of its delay."""
 
 
-@dataclass(config=_SECTION, kw_only=True)
+@dataclass(config=SECTION, kw_only=True)
 class MediaSettings:
     """[media] Uploads and downloads."""
 
@@ -252,7 +189,7 @@ class MediaSettings:
     """How long a download address works: long enough to play a film that was started."""
 
 
-@dataclass(config=_SECTION, kw_only=True)
+@dataclass(config=SECTION, kw_only=True)
 class WorkerSettings:
     """[worker] What is done by the clock."""
 
@@ -260,88 +197,9 @@ class WorkerSettings:
     """Between two sweeps of expired uploads, challenges and tokens."""
 
 
-@dataclass(config=_SECTION, kw_only=True)
+@dataclass(config=SECTION, kw_only=True)
 class LogSettings:
     """[log] Logs go to stderr, one JSON object a line."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe event that is written."""
-
-
-class Settings(BaseSettings):
-    """The whole tree."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX,
-        env_nested_delimiter="__",
-        frozen=True,
-        extra="forbid",
-        nested_model_default_partial_update=True,
-    )
-
-    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
-    redis: RedisSettings = Field(default_factory=RedisSettings)
-    listen: ListenSettings = Field(default_factory=ListenSettings)
-    public: PublicSettings = Field(default_factory=PublicSettings)
-    security: SecuritySettings = Field(default_factory=SecuritySettings)
-    signup: SignupSettings = Field(default_factory=SignupSettings)
-    group_commit: GroupCommitSettings = Field(default_factory=GroupCommitSettings)
-    gateway: GatewaySettings = Field(default_factory=GatewaySettings)
-    load: LoadSettings = Field(default_factory=LoadSettings)
-    media: MediaSettings = Field(default_factory=MediaSettings)
-    worker: WorkerSettings = Field(default_factory=WorkerSettings)
-    log: LogSettings = Field(default_factory=LogSettings)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Explicit values, then the environment, then the TOML file."""
-        path = os.environ.get(CONFIG_FILE_VARIABLE)
-        if path:
-            Path(path).stat()  # a missing file would otherwise be ignored in silence
-        toml = TomlConfigSettingsSource(settings_cls, Path(path)) if path else None
-        return (init_settings, env_settings, *([toml] if toml else []))
-
-
-def load() -> Settings:
-    """The settings of this process. Raises `SettingsInvalid` with every complaint."""
-    try:
-        _require_known_sections()
-        return Settings()
-    except ValidationError as error:
-        raise SettingsInvalid("\n".join(_complaint(item) for item in error.errors())) from None
-    except OSError as error:
-        raise SettingsInvalid(f"{error.filename}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsInvalid(f"{os.environ[CONFIG_FILE_VARIABLE]}: {error}") from None
-    except SettingsError as error:
-        raise SettingsInvalid(str(error)) from None
-
-
-def _require_known_sections() -> None:
-    """A misspelt section would otherwise be ignored in silence."""
-    unknown = [
-        name
-        for name in os.environ
-        if name.upper().startswith(ENVIRONMENT_PREFIX)
-        and name.upper().removeprefix(ENVIRONMENT_PREFIX).partition("__")[0].lower()
-        not in Settings.model_fields
-    ]
-    if unknown:
-        raise SettingsInvalid("\n".join(f"{name}: no such section" for name in sorted(unknown)))
-
-
-def _complaint(item: Any) -> str:
-    name = ".".join(str(part) for part in item["loc"])
-    return f"{name}: {item['msg']}"
-
-
-def child_environment(extra: dict[str, str]) -> dict[str, str]:
-    """The environment for a process we start: ours, with `extra` on top."""
-    return {**os.environ, **extra}

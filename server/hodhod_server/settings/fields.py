@@ -1,0 +1,28 @@
+"""What settings are made of: the shape of a section, and the types of its fields."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from hodhod_server.domain.secret import Secret
+
+SECTION = ConfigDict(
+    extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True, frozen=True
+)
+
+
+def _read_secret(value: Any) -> Any:
+    if isinstance(value, dict) and set(value) == {"file"}:
+        return Secret(Path(value["file"]).read_bytes().strip())
+    if isinstance(value, str) and value.startswith("file:"):
+        return Secret(Path(value.removeprefix("file:")).read_bytes().strip())
+    return Secret(value.encode()) if isinstance(value, str) else value
+
+
+SecretSetting = Annotated[Secret, BeforeValidator(_read_secret)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Positive = Annotated[int, Field(ge=1)]
+PositiveS = Annotated[float, Field(gt=0)]

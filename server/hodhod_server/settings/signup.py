@@ -1,0 +1,37 @@
+"""The settings of sign-up."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from hodhod_server.settings.fields import SECTION, Positive
+from hodhod_server.settings.providers import AnyProvider, ConsoleSettings
+
+
+@dataclass(config=SECTION, kw_only=True)
+class SignupSettings:
+    """[signup] How newcomers prove their number."""
+
+    providers: tuple[AnyProvider, ...] = (ConsoleSettings(name="console"),)
+    """Who carries the codes, each with its kind: see the tables below. In the environment: JSON."""
+
+    code_validity_s: Annotated[int, Field(ge=60, le=600)] = 600
+    """From hand-off. NIST 800-63B and ASVS 6.5.5 allow ten minutes at most."""
+
+    second_generation_s: Annotated[int, Field(ge=30, le=600)] = 480
+    """A send this long after the first carries a new code; both are accepted while they live."""
+
+    tries_max: Positive = 5
+    """Wrong codes per challenge."""
+
+    tries_per_phone_day_max: Positive = 15
+    """Wrong codes per number and day, over all its challenges: a guess in 66,000 days."""
+
+    handoffs_max: Positive = 5
+    """Codes handed over per number in ten minutes; more would be bombing."""
+
+    resend_s: Positive = 20
+    """The earliest next send. Knee of the hedging curve: earlier costs texts, later costs time."""
