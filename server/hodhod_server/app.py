@@ -74,7 +74,12 @@ from hodhod_server.signup_api.routes import ENDPOINTS as SIGNUP_ENDPOINTS
 from hodhod_server.signup_api.routes import add_outbox, add_signup_api
 from hodhod_server.sms.console import ConsoleProvider
 from hodhod_server.sms.provider import Channel, Terms
-from hodhod_server.store.database import Database, open_database
+from hodhod_server.store.database import (
+    Connections,
+    Database,
+    open_database,
+    open_own_connection,
+)
 from hodhod_server.store.group_commit import GroupCommit
 from hodhod_server.telemetry import logs
 from hodhod_server.telemetry.load_probe import LoadProbe
@@ -118,7 +123,7 @@ async def gateway(
     async with (
         open_database(settings.database, Role.GATEWAY, spared=1) as database,
         # The log has a connection of its own: messages do not queue behind a storm of reads.
-        open_database(settings.database, "log", spared=settings.database.pool_max - 1) as log_only,
+        open_own_connection(settings.database, "log") as log_only,
         open_redis(settings.redis) as redis,
     ):
         prefix = settings.redis.prefix
@@ -168,7 +173,7 @@ async def gateway(
 
 
 def _writer(
-    log_only: Database, settings: Settings, clock: Clock, announcer: Announcer, posting: Posting
+    log_only: Connections, settings: Settings, clock: Clock, announcer: Announcer, posting: Posting
 ) -> GroupCommit:
     return GroupCommit(
         log_only,

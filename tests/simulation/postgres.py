@@ -174,7 +174,7 @@ class _Connection:
         tables = self._server.tables
         if text != messages.APPEND:
             return await self._server.run(partial(tables.statements[text], *arguments), self._life)
-        batch = Batch(*arguments)
+        batch = Batch.read(*arguments)
         if self._batches is None:
             append = partial(tables.append, batch)
             return await self._server.run(append, self._life, chats=batch.distinct)

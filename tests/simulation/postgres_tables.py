@@ -39,6 +39,17 @@ class Batch(NamedTuple):
     versions: Sequence[int]
     hides_sender: Sequence[bool]
 
+    @classmethod
+    def read(cls, *arguments: Any) -> Batch:
+        """Lists of numbers come in PostgreSQL's spelling, `{1,2}`."""
+        read: list[Any] = [_listed(item) if isinstance(item, str) else item for item in arguments]
+        return cls(*read)
+
+
+def _listed(text: str) -> list[Any]:
+    words = {"True": True, "False": False}
+    return [words[item] if item in words else int(item) for item in text[1:-1].split(",")]
+
 
 class ChatTable:
     """A chat's row, its members' rows and its messages. A group's first member is its owner."""

@@ -1,4 +1,4 @@
-"""The pool of one process and its transactions.
+"""The pool of one process and its transactions, and the connection that somebody keeps.
 
 Services open a transaction; store functions take it as their first argument and never commit. Pools
 are small and per process, so that a surge in one role cannot take another's connections.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Final, TypeAlias
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 import asyncpg
 
@@ -47,6 +48,14 @@ SILENCE_S: Final = 2.0
 CLOSE_S: Final = 1.0
 
 
+class Connections(Protocol):
+    """Where a connection comes from."""
+
+    def connection(self) -> AbstractAsyncContextManager[Tx]:
+        """A connection without a transaction. Raises `Overloaded` as `Database.connection`."""
+        ...
+
+
 class Database:
     """A pool of connections to one PostgreSQL database."""
 
@@ -82,8 +91,7 @@ class Database:
                 self._waits.observe(now_s - began_s, now_s)
                 yield connection
         except (TimeoutError, *_UNAVAILABLE) as error:
-            log.warning("database.unavailable", error=type(error).__name__)
-            raise Overloaded(retry_after_s=RETRY_AFTER_S) from error
+            raise _refusal(error) from error
 
     async def is_reachable(self) -> bool:
         """Does the database answer?"""
@@ -93,6 +101,64 @@ class Database:
         except (TimeoutError, *StoreError):
             return False
         return True
+
+
+class OwnConnection:
+    """One connection that its only user keeps, and another once it has failed.
+
+    Taking one from a pool and giving it back costs as much CPU as a small statement: 76 of 156 µs.
+    """
+
+    def __init__(self, settings: DatabaseSettings, application: str) -> None:
+        self._url = settings.url
+        self._options = _options(settings, application)
+        self._held: asyncpg.Connection[Row] | None = None
+
+    def connection(self) -> AbstractAsyncContextManager[Tx]:
+        """The connection. Raises `Overloaded` as `Database.connection`."""
+        return self
+
+    async def __aenter__(self) -> Tx:
+        if self._held is None:
+            try:
+                self._held = await asyncpg.connect(self._url, timeout=ACQUIRE_S, **self._options)
+            except (TimeoutError, *_UNAVAILABLE) as error:
+                raise _refusal(error) from error
+        return cast(Tx, self._held)  # what a pool lends has the same methods
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if self._held is not None and (kind is not None or self._held.is_closed()):
+            await self.close()
+        if isinstance(error, (TimeoutError, *_UNAVAILABLE)):
+            raise _refusal(error) from error
+
+    async def close(self) -> None:
+        """Politely, unless the server does not answer."""
+        held, self._held = self._held, None
+        if held is not None:
+            try:
+                await held.close(timeout=CLOSE_S)
+            except (TimeoutError, *StoreError):
+                held.terminate()
+
+
+def _refusal(error: BaseException) -> Overloaded:
+    log.warning("database.unavailable", error=type(error).__name__)
+    return Overloaded(retry_after_s=RETRY_AFTER_S)
+
+
+@asynccontextmanager
+async def open_own_connection(
+    settings: DatabaseSettings, application: str
+) -> AsyncIterator[OwnConnection]:
+    """A connection for the life of the block. Raises as `open_database`."""
+    own = OwnConnection(settings, application)
+    try:
+        yield own
+    finally:
+        await own.close()
 
 
 @asynccontextmanager
@@ -109,8 +175,19 @@ async def open_database(
         min_size=0,  # a floor would be restored with a traceback a second while the server is away
         max_size=settings.pool_max - spared,
         reset=_leave_as_it_is,
-        command_timeout=settings.statement_timeout_s + SILENCE_S,
-        server_settings={
+        **_options(settings, application),
+    )
+    try:
+        await pool.execute("SELECT 1")
+        yield Database(pool)
+    finally:
+        await _close(pool)
+
+
+def _options(settings: DatabaseSettings, application: str) -> dict[str, Any]:
+    return {
+        "command_timeout": settings.statement_timeout_s + SILENCE_S,
+        "server_settings": {
             "application_name": f"hodhod-{application}",
             "statement_timeout": str(int(settings.statement_timeout_s * 1000)),
             # A commit is durable when it returns: what is acknowledged is kept.
@@ -119,12 +196,7 @@ async def open_database(
             "plan_cache_mode": "force_generic_plan",
             "jit": "off",
         },
-    )
-    try:
-        await pool.execute("SELECT 1")
-        yield Database(pool)
-    finally:
-        await _close(pool)
+    }
 
 
 async def _close(pool: asyncpg.Pool[Row]) -> None:

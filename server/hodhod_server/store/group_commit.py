@@ -26,7 +26,7 @@ from hodhod_server.domain.errors import ClientIdReused, HodhodError, Overloaded
 from hodhod_server.domain.load import DrainRate
 from hodhod_server.settings import GroupCommitSettings
 from hodhod_server.store import messages
-from hodhod_server.store.database import Database, StoreError, Tx
+from hodhod_server.store.database import Connections, StoreError, Tx
 from hodhod_server.store.linger import Linger
 from hodhod_server.telemetry import logs, metrics
 
@@ -73,7 +73,7 @@ class GroupCommit:
 
     def __init__(
         self,
-        database: Database,
+        database: Connections,
         settings: GroupCommitSettings,
         clock: Clock,
         on_committed: Callable[[Sequence[Committed]], None],

@@ -60,16 +60,16 @@ async def append(tx: Tx, drafts: Sequence[Draft], now: datetime) -> list[Appende
     versions = _versions(drafts)
     rows = await tx.fetch(
         APPEND,
-        [draft.chat for draft in drafts],
-        [draft.sender for draft in drafts],
-        [draft.client_id for draft in drafts],
+        array_text([draft.chat for draft in drafts]),
+        array_text([draft.sender for draft in drafts]),
+        array_text([draft.client_id for draft in drafts]),
         [draft.body for draft in drafts],
-        ranks,
-        chats,
-        [counts[chat] for chat in chats],
+        array_text(ranks),
+        array_text(chats),
+        array_text([counts[chat] for chat in chats]),
         now,
-        [versions[chat] for chat in chats],
-        [draft.hides_sender for draft in drafts],
+        array_text([versions[chat] for chat in chats]),
+        array_text([draft.hides_sender for draft in drafts]),
     )
     base = {row["chat_id"]: row["base"] for row in rows}
     at_ms = to_ms(now)
@@ -146,6 +146,15 @@ async def find(tx: Tx, chat: ChatId, seq: int) -> OpaqueMessage | None:
     """One event."""
     row = await tx.fetchrow(FIND, chat, seq)
     return None if row is None else _event(row)
+
+
+def array_text(items: Iterable[int]) -> str:
+    """An array in PostgreSQL's spelling, `{1,2}`, for `$1::text::bigint[]`.
+
+    asyncpg asks of each element of a list whether it is an array itself: half a microsecond, six
+    times a message. PostgreSQL reads the text in less.
+    """
+    return f"{{{','.join(map(str, items))}}}"
 
 
 def _ranks(drafts: Sequence[Draft]) -> list[int]:

@@ -6,8 +6,10 @@
 -- deadlock, and stay locked until COMMIT, so seq has neither gaps nor ties. `last_at` is for
 -- `chats.changed_pages_of` and by the database's clock, as everything is that it compares.
 -- A chat that does not exist or has another version returns no row: its messages are not written.
+-- Lists of numbers come as text, `{1,2}`: see `messages.array_text`.
 WITH counted AS (
-    SELECT chat_id, n, version FROM unnest($6::bigint[], $7::int[], $9::bigint[]) AS t (chat_id, n, version)
+    SELECT chat_id, n, version FROM unnest($6::text::bigint[], $7::text::int[], $9::text::bigint[])
+         AS t (chat_id, n, version)
 ), locked AS MATERIALIZED (
     SELECT c.chat_id, counted.n, counted.version FROM counted JOIN chats AS c USING (chat_id)
     ORDER BY c.chat_id FOR NO KEY UPDATE OF c
@@ -18,7 +20,8 @@ WITH counted AS (
 ), inserted AS (
     INSERT INTO messages (chat_id, seq, sender_id, client_id, sent_at, body, hides_sender)
     SELECT i.chat_id, advanced.base + i.rank, i.sender_id, i.client_id, $8, i.body, i.hides_sender
-    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::int[], $10::boolean[])
+    FROM unnest($1::text::bigint[], $2::text::bigint[], $3::text::bigint[], $4::bytea[],
+                $5::text::int[], $10::text::boolean[])
         AS i (chat_id, sender_id, client_id, body, rank, hides_sender)
     JOIN advanced USING (chat_id)
 )
