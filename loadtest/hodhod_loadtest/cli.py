@@ -14,6 +14,9 @@ from hodhod_loadtest.bench.environment import environment
 from hodhod_loadtest.bench.target import Plan
 from hodhod_loadtest.demo.story import PromiseBroken, tell_story
 from hodhod_loadtest.local_server import ServerFailed
+from hodhod_loadtest.signups.cases import CASES
+from hodhod_loadtest.signups.verdict import Verdict
+from hodhod_loadtest.signups.wave import Wave, run_wave
 
 
 class NotYet(click.ClickException):
@@ -88,6 +91,44 @@ def bench(out: Path, only: tuple[str, ...], runs: int, seconds: float) -> None:
     click.echo(f"{out}; where and how it was measured: {beside}", err=True)
     if outcome.has_failed:
         raise click.ClickException("not everything could be measured: the table says why")
+
+
+@main.command()
+@click.option(
+    "--case",
+    "names",
+    multiple=True,
+    type=click.Choice(list(CASES)),
+    metavar="NAME",
+    help=f"Run this one; may be repeated. One of {', '.join(CASES)}; all of them otherwise.",
+)
+@click.option("--people", type=click.IntRange(10, 1_000_000), default=60_000, show_default=True)
+@click.option("--minutes", type=click.FloatRange(0.1, 600), default=10.0, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("build/signup"))
+def signup(names: tuple[str, ...], people: int, minutes: float, seed: int, out: Path) -> None:
+    """Newcomers against carriers that fail: is the promise of each case kept?
+
+    Starts a private server and simulated carriers. Leaves CASE/summary.json; exit 1 where a promise
+    is broken.
+
+    \b
+    Examples:
+      hodhod-loadtest signup --case healthy
+      hodhod-loadtest signup --case silent_mid_surge --people 3000 --minutes 2
+    """
+    wave = Wave(people=people, seconds=minutes * 60, seed=seed)
+    words = []
+    for name in names or list(CASES):
+        run = asyncio.run(run_wave(CASES[name], wave, lambda line: click.echo(line, err=True)))
+        verdict = Verdict(CASES[name], wave, run)
+        command = f"hodhod-loadtest signup --case {name} --people {people} --minutes {minutes:g}"
+        verdict.write(out / name / "summary.json", f"{command} --seed {seed}")
+        for line in verdict.lines():
+            click.echo(line)
+        words.append(verdict.word)
+    if any(word != "pass" for word in words):
+        raise click.ClickException("not every promise was kept")
 
 
 @main.command()

@@ -1,0 +1,111 @@
+"""Several carriers on one port, each below its own path, with the handsets they reach.
+
+`settings()` is what a server's `HODHOD__SIGNUP__PROVIDERS` says to be connected with all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from hodhod_loadtest.carriers import ghasedak, kavenegar, smsir
+from hodhod_loadtest.carriers.desk import Desk
+from hodhod_loadtest.carriers.handsets import Handsets
+from hodhod_loadtest.carriers.law import Carrier, Law
+
+SPEAKING: Final = {
+    "kavenegar": kavenegar.routes,
+    "smsir": smsir.routes,
+    "ghasedak": ghasedak.routes,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One carrier: what it speaks, how it behaves, and what it was agreed to take."""
+
+    name: str
+    kind: str
+    law: Law
+    agreed_per_s: float = 200.0
+    channel: str = "sms"
+    listens: bool = False
+    """Do people's texts to our line come by this one? It speaks as SMS.ir."""
+
+
+class Street:
+    """Carriers that are open."""
+
+    def __init__(self, lines: Sequence[Line], handsets: Handsets, seed: int) -> None:
+        self.handsets = handsets
+        self._lines = lines
+        self.desks = {
+            line.name: Desk(Carrier(line.law, random.Random(f"{seed} {line.name}")), handsets)
+            for line in lines
+        }
+        self.port = 0
+
+    @property
+    def sent(self) -> dict[str, int]:
+        """Messages taken, by carrier."""
+        return {name: desk.carrier.taken for name, desk in self.desks.items()}
+
+    def begin(self) -> None:
+        """The laws' time starts now."""
+        for desk in self.desks.values():
+            desk.begin()
+
+    def hear(self, sender: str, text: str) -> None:
+        """Somebody sends a text to our line."""
+        for line in self._lines:
+            if line.listens:
+                self.desks[line.name].hear(sender, text)
+
+    def settings(self) -> str:
+        """The server's providers, as JSON."""
+        return json.dumps([self._setting(line) for line in self._lines])
+
+    def _setting(self, line: Line) -> dict[str, object]:
+        template: str = "1"
+        told: dict[str, object] = {
+            "name": line.name,
+            "kind": line.kind,
+            "base_url": f"http://127.0.0.1:{self.port}/{line.name}",
+            "api_key": "not-a-key",
+            "rate_per_s": line.agreed_per_s,
+            "in_flight_max": 1000,
+            "templates": {"generic": template},
+        }
+        if line.channel != "sms":
+            told["channel"] = line.channel
+        if line.listens:
+            told["reads_inbox"] = True
+        return told
+
+    def application(self) -> web.Application:
+        """All carriers."""
+        app = web.Application()
+        for line in self._lines:
+            app.add_routes(SPEAKING[line.kind](f"/{line.name}", self.desks[line.name]))
+        return app
+
+
+@contextlib.asynccontextmanager
+async def open_street(lines: Sequence[Line], seed: int) -> AsyncIterator[Street]:
+    """Open all of them on a port of their own, on loopback."""
+    street = Street(lines, Handsets(), seed)
+    runner = web.AppRunner(street.application(), access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
+        await site.start()
+        street.port = runner.addresses[0][1]
+        yield street
+    finally:
+        await runner.cleanup()

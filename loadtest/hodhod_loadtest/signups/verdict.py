@@ -1,0 +1,100 @@
+"""What a run is worth: the promises of its case, each kept or broken."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hodhod_loadtest.bench.figures import rounded
+from hodhod_loadtest.signups.cases import Case, Promise
+from hodhod_loadtest.signups.wave import Run, Wave
+
+LAG_MAX_S: Final = 0.05  # a generator later than that did not bring the wave it says
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A promise and what was measured."""
+
+    promise: Promise
+    measured: float
+
+    @property
+    def is_kept(self) -> bool:
+        return self.promise.holds(self.measured)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A case that was run."""
+
+    case: Case
+    wave: Wave
+    run: Run
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """One for each promise."""
+        return [
+            Finding(promise, promise.measure(self.run.outcome)) for promise in self.case.promises
+        ]
+
+    @property
+    def word(self) -> str:
+        """`pass`, `fail`, or `void` where the generator was late."""
+        if self.run.lag_p99_s > LAG_MAX_S:
+            return "void"
+        return "pass" if all(finding.is_kept for finding in self.findings) else "fail"
+
+    def lines(self) -> list[str]:
+        """For a terminal."""
+        outcome, use = self.run.outcome, self.run.use
+        people = len(outcome.accounts)
+        rows = [f"{self.case.name}: {self.word}. {self.case.about}"]
+        for finding in self.findings:
+            bound = "at most" if finding.promise.is_most else "at least"
+            mark = "kept" if finding.is_kept else "BROKEN"
+            goal = f"{bound} {finding.promise.goal:g}"
+            rows.append(f"  {mark:6} {finding.promise.name}: {finding.measured:.5g} ({goal})")
+        rows.append(f"  {outcome.successes} of {people} in, by {dict(outcome.ways)}")
+        rows.append(f"  messages {outcome.sent}; refusals {dict(outcome.refusals)}")
+        cpu = {role: rounded(used) for role, used in use.server_s.items()}
+        rows.append(f"  server CPU-s {cpu}, generator {use.generator_s:.1f} of {use.wall_s:.0f} s")
+        return rows
+
+    def write(self, path: Path, command: str) -> None:
+        """`summary.json`."""
+        outcome = self.run.outcome
+        told = {
+            "scenario": f"signup_{self.case.name}",
+            "seed": self.wave.seed,
+            "verdict": self.word,
+            "slos": [_slo(finding) for finding in self.findings],
+            "signups": outcome.successes,
+            "returns": None,
+            "messages": sum(outcome.sent.values()),
+            "lost": len(outcome.accounts) - outcome.successes,
+            "duplicated": None,
+            "reordered": None,
+            "p99_ratio_upper": None,
+            "negative_control_ratio": None,
+            "command": command,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(told, indent=2) + "\n")
+
+
+def _slo(finding: Finding) -> dict[str, object]:
+    measured = None if math.isinf(finding.measured) else rounded(finding.measured)
+    return {
+        "name": finding.promise.name,
+        "goal": finding.promise.goal,
+        "measured": measured,
+        "low": None,
+        "high": None,
+        "ok": finding.is_kept,
+    }

@@ -1,0 +1,116 @@
+"""One wave of newcomers against a private server and simulated carriers."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from hodhod_loadtest.bench.accounting import ServerProcesses, Use
+from hodhod_loadtest.bench.figures import percentile
+from hodhod_loadtest.carriers.street import Street, open_street
+from hodhod_loadtest.local_server import free_port_block, local_server
+from hodhod_loadtest.signups.arrivals import FrontLoaded
+from hodhod_loadtest.signups.cases import Case
+from hodhod_loadtest.signups.door import Door, http_client
+from hodhod_loadtest.signups.journey import Account, Newcomer, Surroundings
+from hodhod_loadtest.signups.outcome import Outcome
+
+TELL_EVERY_S: Final = 10.0
+OUR_LINE: Final = "+983000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wave:
+    """How many come in how long; a seed repeats everything but the clock."""
+
+    people: int
+    seconds: float
+    seed: int = 1
+
+    @property
+    def arrivals(self) -> FrontLoaded:
+        return FrontLoaded(self.people, self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A wave that is over."""
+
+    outcome: Outcome
+    lag_p99_s: float
+    """How late the generator was, at most, for nine-and-ninety of a hundred arrivals."""
+
+    use: Use
+
+
+async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
+    """The whole of it. Raises `ServerFailed`."""
+    lines = case.lines(wave.arrivals.peak_per_s, wave.seconds)
+    async with open_street(lines, wave.seed) as street:
+        environment = {
+            "HODHOD__SIGNUP__PROVIDERS": street.settings(),
+            "HODHOD__SIGNUP__INBOUND_LINES": json.dumps([OUR_LINE]),
+        }
+        async with local_server(free_port_block(), environment) as server, http_client() as http:
+            async with http.get(f"{server.url}/.well-known/hodhod") as response:
+                url = (await response.json())["signup"]
+            crowd = _Crowd(Door(http, url), street, wave, tell)
+            processes = ServerProcesses.of(server.data_dir)
+            street.begin()
+            before = processes.read()
+            await crowd.come()
+            outcome = Outcome(crowd.accounts, street.sent)
+            return Run(outcome, crowd.lag_p99_s, processes.read() - before)
+
+
+class _Crowd:
+    def __init__(self, door: Door, street: Street, wave: Wave, tell: Callable[[str], None]) -> None:
+        self.accounts: list[Account] = []
+        self._lags_s: list[float] = []
+        self._street = street
+        self._wave = wave
+        self._tell = tell
+        self._clock = asyncio.get_running_loop().time
+        self._chance = random.Random(wave.seed)
+        self._numbers = itertools.count()
+        self._around = Surroundings(door=door, handsets=street.handsets, hear=street.hear)
+
+    @property
+    def lag_p99_s(self) -> float:
+        return percentile(self._lags_s, 0.99)
+
+    async def come(self) -> None:
+        """Everybody, each at their time, until the last is in or has given up."""
+        started_s = self._clock()
+        async with asyncio.TaskGroup() as tasks:
+            telling = tasks.create_task(self._keep_telling())
+            async with asyncio.TaskGroup() as people:
+                for due_s in self._wave.arrivals.times_s(self._chance):
+                    await asyncio.sleep(max(0.0, started_s + due_s - self._clock()))
+                    people.create_task(self._one(started_s + due_s))
+            telling.cancel()
+
+    async def _one(self, due_s: float) -> None:
+        phone = f"0912{next(self._numbers):07}"
+        account = Account(due_s)
+        self.accounts.append(account)
+        self._lags_s.append(self._clock() - due_s)
+        chance = random.Random(f"{self._wave.seed} {phone}")
+        await Newcomer(phone, self._around, chance).sign_up(account)
+
+    async def _keep_telling(self) -> None:
+        started_s = self._clock()
+        while True:
+            await asyncio.sleep(TELL_EVERY_S)
+            come = len(self._lags_s)
+            inside = sum(account.in_s is not None for account in self.accounts)
+            coded = sum(account.code_s is not None for account in self.accounts)
+            self._tell(
+                f"{self._clock() - started_s:5.0f} s  came {come}, code {coded}, in {inside},"
+                f" sent {self._street.sent}"
+            )
