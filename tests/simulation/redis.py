@@ -123,7 +123,7 @@ class RedisServer:
             targets[audience] = {gateway for key in routes for gateway in self._route(key)}
             entries[audience] = msgspec.msgpack.decode(b"\x92" + arguments[at + 1])
             at += 2
-        pushes = list(zip(arguments[at::2], arguments[at + 1 :: 2], strict=True))
+        pushes = [(b"%d" % push[1], push) for push in arguments[at:]]
         for target in [*sorted(set().union(*targets.values()) - {sender, EVERYBODY}), EVERYBODY]:
             meant = [(audience, push) for audience, push in pushes if target in targets[audience]]
             named = dict(entries[audience] for audience, _ in meant if audience in entries)

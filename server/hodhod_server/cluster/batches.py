@@ -18,6 +18,7 @@ from hodhod_server.domain.ids import GatewayId, UserId
 
 EVERYBODY: Final = GatewayId("everybody")
 """As if it were a gateway: all hear its channel. Audience 0."""
+AUDIENCES_MAX: Final = 127  # the script reads a number from one byte
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -54,7 +55,7 @@ class Parcel:
         self.users: list[UserId] = []
         """Of all audiences, one after the other: whose routes are needed."""
         self._audiences: list[bytes | int] = []
-        self._pushes: list[bytes | int] = []
+        self._pushes: list[bytes] = []
         self._numbers: dict[int, int] = {}
 
     @property
@@ -62,32 +63,37 @@ class Parcel:
         """After the sender and the channels."""
         return [len(self._numbers), *self._audiences, *self._pushes]
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._pushes
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.users) >= KEYS_MAX or len(self._numbers) >= AUDIENCES_MAX
+
     def add(self, envelope: Envelope) -> None:
         """One envelope more, behind all others."""
-        number = 0 if envelope.chat else self._number(envelope.users)
-        push = (number, envelope.frame, envelope.origin, envelope.chat)
-        self._pushes += (number, _encode(push))
-
-    def _number(self, users: tuple[UserId, ...]) -> int:
+        users = envelope.users
         # What is written to one group at a time has the same tuple: its people are looked up once.
-        number = self._numbers.get(id(users))
-        if number is None:
-            number = self._numbers[id(users)] = len(self._numbers) + 1
-            self.users += users
-            self._audiences += (len(users), _encode(number) + _encode(users))
+        number = 0 if envelope.chat else self._numbers.get(id(users)) or self._new_audience(users)
+        self._pushes.append(_encode((number, envelope.frame, envelope.origin, envelope.chat)))
+
+    def _new_audience(self, users: tuple[UserId, ...]) -> int:
+        number = self._numbers[id(users)] = len(self._numbers) + 1
+        self.users += users
+        self._audiences += (len(users), _encode(number) + _encode(users))
         return number
 
 
 def parcels(envelopes: Iterable[Envelope]) -> Iterator[Parcel]:
     """All that are for anybody, in their order, so many to a parcel that each run is short."""
-    parcel, is_empty = Parcel(), True
+    parcel = Parcel()
     for envelope in envelopes:
         if not envelope.users and not envelope.chat:
             continue
-        if len(parcel.users) >= KEYS_MAX:
+        if parcel.is_full:
             yield parcel
             parcel = Parcel()
         parcel.add(envelope)
-        is_empty = False
-    if not is_empty:
+    if not parcel.is_empty:
         yield parcel

@@ -1,19 +1,25 @@
 -- Publish pushes to the gateways where their people are: one batch (batches.py) for each.
 -- KEYS the routes, audience after audience. ARGV[1] the sender, [2] what channels begin with,
--- [3] how many audiences; for each of them how many routes it has, and its entry in a batch;
--- then for each push the number of its audience, and the push. Audience 0 is everybody.
+-- [3] how many audiences; for each of them how many routes it has, and its entry in a batch; then
+-- the pushes: arrays in MessagePack that begin with an audience's number. Audience 0 is everybody.
 local sender, prefix = ARGV[1], ARGV[2]
-local targets, batches = {}, {}
+local batches, by_gateway, by_route, targets = {}, {}, {}, {}
 
--- A batch goes to each gateway in turn; everybody is aimed at last, so broadcasts follow the rest.
-local function aim(audience, gateway, entry)
-    local batch = batches[gateway]
-    if not batch then
-        batch = {gateway = gateway, audiences = {}, pushes = {}}
-        batches[gateway], batches[#batches + 1] = batch, batch
+local function open(gateway)
+    local batch = {gateway = gateway, audiences = {}, pushes = {}}
+    by_gateway[gateway], batches[#batches + 1] = batch, batch
+    return batch
+end
+
+local function read(route)
+    local found = {}
+    for gateway in string.gmatch(route, '[^,]+') do
+        if gateway ~= sender then
+            found[#found + 1] = by_gateway[gateway] or open(gateway)
+        end
     end
-    batch.audiences[#batch.audiences + 1] = entry
-    targets[audience][#targets[audience] + 1] = batch
+    by_route[route] = found
+    return found
 end
 
 -- The head of a map (0x80, 0xde) or an array (0x90, 0xdc) in MessagePack, and what it holds.
@@ -24,41 +30,42 @@ local function packed(short, long, members)
     return head .. table.concat(members)
 end
 
-local at, first = 4, 1
-for number = 1, tonumber(ARGV[3]) do
-    local audience, last, seen = tostring(number), first + ARGV[at] - 1, {[sender] = true}
-    targets[audience] = {}
-    for _, route in ipairs(redis.call('MGET', unpack(KEYS, first, last))) do
-        if route and not seen[route] then
-            for gateway in string.gmatch(route, '[^,]+') do
-                if not seen[gateway] then
-                    seen[gateway] = true
-                    aim(audience, gateway, ARGV[at + 1])
+local routes = KEYS[1] and redis.call('MGET', unpack(KEYS)) or {}
+local at, before = 4, 0
+for audience = 1, tonumber(ARGV[3]) do
+    local size, entry, aimed = tonumber(ARGV[at]), ARGV[at + 1], {}
+    for place = before + 1, before + size do
+        local route = routes[place]
+        if route then
+            for _, batch in ipairs(by_route[route] or read(route)) do
+                if batch.latest ~= audience then
+                    batch.latest = audience
+                    batch.audiences[#batch.audiences + 1] = entry
+                    aimed[#aimed + 1] = batch
                 end
             end
-            seen[route] = true
         end
     end
-    at, first = at + 2, last + 1
+    targets[audience] = aimed
+    at, before = at + 2, before + size
 end
+targets[0] = {open('everybody')} -- as the last: broadcasts follow the rest
 
-for place = at, #ARGV, 2 do
-    local audience = ARGV[place]
-    if not targets[audience] then
-        targets[audience] = {}
-        aim(audience, 'everybody')
-    end
-    for _, batch in ipairs(targets[audience]) do
-        batch.pushes[#batch.pushes + 1] = ARGV[place + 1]
+for place = at, #ARGV do
+    local push = ARGV[place]
+    for _, batch in ipairs(targets[string.byte(push, 2)]) do
+        batch.pushes[#batch.pushes + 1] = push
     end
 end
 
 for _, batch in ipairs(batches) do
-    local payload = '\148\165batch' .. cmsgpack.pack(sender)
-        .. packed(0x80, 0xde, batch.audiences) .. packed(0x90, 0xdc, batch.pushes)
-    if redis.call('PUBLISH', prefix .. batch.gateway, payload) == 0 then
-        for _, key in ipairs(KEYS) do
-            forget(key, batch.gateway)
+    if batch.pushes[1] then
+        local payload = '\148\165batch' .. cmsgpack.pack(sender)
+            .. packed(0x80, 0xde, batch.audiences) .. packed(0x90, 0xdc, batch.pushes)
+        if redis.call('PUBLISH', prefix .. batch.gateway, payload) == 0 then
+            for _, key in ipairs(KEYS) do
+                forget(key, batch.gateway)
+            end
         end
     end
 end
