@@ -7,8 +7,8 @@ batches together from parts that were encoded here: nothing is encoded twice, no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -48,52 +48,34 @@ class Batch(msgspec.Struct, frozen=True, array_like=True, tag="batch"):
         ]
 
 
-class Parcel:
+class Parcel(NamedTuple):
     """What one run of the script is given."""
 
-    def __init__(self) -> None:
-        self.users: list[UserId] = []
-        """Of all audiences, one after the other: whose routes are needed."""
-        self._audiences: list[bytes | int] = []
-        self._pushes: list[bytes] = []
-        self._numbers: dict[int, int] = {}
-
-    @property
-    def arguments(self) -> list[bytes | int]:
-        """After the sender and the channels."""
-        return [len(self._numbers), *self._audiences, *self._pushes]
-
-    @property
-    def is_empty(self) -> bool:
-        return not self._pushes
-
-    @property
-    def is_full(self) -> bool:
-        return len(self.users) >= KEYS_MAX or len(self._numbers) >= AUDIENCES_MAX
-
-    def add(self, envelope: Envelope) -> None:
-        """One envelope more, behind all others."""
-        users = envelope.users
-        # What is written to one group at a time has the same tuple: its people are looked up once.
-        number = 0 if envelope.chat else self._numbers.get(id(users)) or self._new_audience(users)
-        self._pushes.append(_encode((number, envelope.frame, envelope.origin, envelope.chat)))
-
-    def _new_audience(self, users: tuple[UserId, ...]) -> int:
-        number = self._numbers[id(users)] = len(self._numbers) + 1
-        self.users += users
-        self._audiences += (len(users), _encode(number) + _encode(users))
-        return number
+    users: Sequence[UserId]
+    """Of all audiences, one after the other: whose routes are needed."""
+    arguments: Sequence[bytes | int]
+    """After the sender and the channels."""
 
 
 def parcels(envelopes: Iterable[Envelope]) -> Iterator[Parcel]:
     """All that are for anybody, in their order, so many to a parcel that each run is short."""
-    parcel = Parcel()
+    users: list[UserId] = []
+    audiences: list[bytes | int] = []
+    pushes: list[bytes] = []
+    numbers: dict[int, int] = {}
     for envelope in envelopes:
-        if not envelope.users and not envelope.chat:
+        people = envelope.users
+        if not people and not envelope.chat:
             continue
-        if parcel.is_full:
-            yield parcel
-            parcel = Parcel()
-        parcel.add(envelope)
-    if not parcel.is_empty:
-        yield parcel
+        # What is written to one group at a time has the same tuple: its people are looked up once.
+        number = 0 if envelope.chat else numbers.get(id(people))
+        if number is None:
+            if len(numbers) >= AUDIENCES_MAX or len(users) >= KEYS_MAX:
+                yield Parcel(users, [len(numbers), *audiences, *pushes])
+                users, audiences, pushes, numbers = [], [], [], {}
+            number = numbers[id(people)] = len(numbers) + 1
+            users += people
+            audiences += (len(people), _encode(number) + _encode(people))
+        pushes.append(_encode((number, envelope.frame, envelope.origin, envelope.chat)))
+    if pushes:
+        yield Parcel(users, [len(numbers), *audiences, *pushes])

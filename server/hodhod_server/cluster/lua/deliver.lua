@@ -6,7 +6,7 @@ local sender, prefix = ARGV[1], ARGV[2]
 local batches, by_gateway, by_route, targets = {}, {}, {}, {}
 
 local function open(gateway)
-    local batch = {gateway = gateway, audiences = {}, pushes = {}}
+    local batch = {gateway = gateway, audiences = 0, pushes = 0, parts = {''}}
     by_gateway[gateway], batches[#batches + 1] = batch, batch
     return batch
 end
@@ -22,12 +22,12 @@ local function read(route)
     return found
 end
 
--- The head of a map (0x80, 0xde) or an array (0x90, 0xdc) in MessagePack, and what it holds.
-local function packed(short, long, members)
-    local count = #members
-    local head = count < 16 and string.char(short + count)
-        or string.char(long, math.floor(count / 256), count % 256)
-    return head .. table.concat(members)
+-- The head of a map (0x80, 0xde) or an array (0x90, 0xdc) in MessagePack.
+local function head(short, long, count)
+    if count < 16 then
+        return string.char(short + count)
+    end
+    return string.char(long, math.floor(count / 256), count % 256)
 end
 
 local routes = KEYS[1] and redis.call('MGET', unpack(KEYS)) or {}
@@ -40,7 +40,8 @@ for audience = 1, tonumber(ARGV[3]) do
             for _, batch in ipairs(by_route[route] or read(route)) do
                 if batch.latest ~= audience then
                     batch.latest = audience
-                    batch.audiences[#batch.audiences + 1] = entry
+                    batch.audiences = batch.audiences + 1
+                    batch.parts[batch.audiences + 1] = entry
                     aimed[#aimed + 1] = batch
                 end
             end
@@ -50,19 +51,25 @@ for audience = 1, tonumber(ARGV[3]) do
     at, before = at + 2, before + size
 end
 targets[0] = {open('everybody')} -- as the last: broadcasts follow the rest
+for _, batch in ipairs(batches) do
+    batch.parts[batch.audiences + 2] = '' -- where the second head will be
+end
 
+-- A batch is joined once: its parts are a head, the entries, a head, and the pushes.
 for place = at, #ARGV do
     local push = ARGV[place]
     for _, batch in ipairs(targets[string.byte(push, 2)]) do
-        batch.pushes[#batch.pushes + 1] = push
+        batch.pushes = batch.pushes + 1
+        batch.parts[batch.audiences + 2 + batch.pushes] = push
     end
 end
 
 for _, batch in ipairs(batches) do
-    if batch.pushes[1] then
-        local payload = '\148\165batch' .. cmsgpack.pack(sender)
-            .. packed(0x80, 0xde, batch.audiences) .. packed(0x90, 0xdc, batch.pushes)
-        if redis.call('PUBLISH', prefix .. batch.gateway, payload) == 0 then
+    if batch.pushes > 0 then
+        local parts = batch.parts
+        parts[1] = '\148\165batch' .. cmsgpack.pack(sender) .. head(0x80, 0xde, batch.audiences)
+        parts[batch.audiences + 2] = head(0x90, 0xdc, batch.pushes)
+        if redis.call('PUBLISH', prefix .. batch.gateway, table.concat(parts)) == 0 then
             for _, key in ipairs(KEYS) do
                 forget(key, batch.gateway)
             end
