@@ -15,7 +15,6 @@ from hodhod_server.cluster.broker import Envelope
 from hodhod_server.cluster.broker_redis import RedisBroker
 from hodhod_server.cluster.rate_limit import SlowPace
 from hodhod_server.cluster.redis_pool import open_redis
-from hodhod_server.cluster.routing import Routing
 from hodhod_server.domain.chat_log import Appended
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.ids import ChatId, DeviceId, GatewayId, UserId
@@ -82,11 +81,10 @@ class House:
         clock: Clock,
         settings: Settings,
         broker: RedisBroker,
-        redis: tuple[Routing, SlowPace],
+        pace: SlowPace,
     ) -> None:
-        routing, pace = redis
         self.pushed = Pushed()
-        self.delivery = Delivery(routing, broker, self.pushed)
+        self.delivery = Delivery(broker, self.pushed)
         self.rights = Rights(database)
         posting = Posting(self.rights, pace, clock)
         announcer = Announcer(self.delivery)
@@ -155,7 +153,7 @@ async def open_house(
             clock,
             settings,
             RedisBroker(redis, used.prefix, gateway),
-            (Routing(redis, used.prefix, gateway), SlowPace(redis, used.prefix)),
+            SlowPace(redis, used.prefix),
         )
         loops = [house.delivery.run_here, house.positions.run, house.syncing.run]
         if is_writing:

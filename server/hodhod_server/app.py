@@ -212,7 +212,7 @@ def _fanout(routing: Routing, broker: RedisBroker, sessions: Sessions, own: Data
     hub.when_chats_change(
         partial(note_change, rights, audiences), partial(note_gap, rights, audiences)
     )
-    return _Fanout(hub, routes, Delivery(routing, broker, hub), rights, audiences)
+    return _Fanout(hub, routes, Delivery(broker, hub), rights, audiences)
 
 
 def note_change(

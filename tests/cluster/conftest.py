@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 from redis.asyncio import Redis
 
 from hodhod_server.cluster.broker import Envelope
 from hodhod_server.cluster.redis_pool import open_redis
+from hodhod_server.cluster.routing import routes_under
 from hodhod_server.domain.ids import ChatId, DeviceId, UserId
 from hodhod_server.settings import RedisSettings
 from tests.cluster.cable import Cable
@@ -43,6 +45,16 @@ class Listener:
 
     def on_chat_changed(self, chat: ChatId, version: int, users: Sequence[UserId]) -> None:
         self.changed.append((chat, version, list(users)))
+
+
+async def routes_of(redis: Redis, prefix: str, users: Sequence[UserId]) -> dict[UserId, list[str]]:
+    """Where each of them is connected; people who are nowhere are left out."""
+    routes = await redis.mget([f"{routes_under(prefix)}{user}" for user in users])
+    return {
+        user: cast(bytes, route).decode().split(",")
+        for user, route in zip(users, routes, strict=True)
+        if route
+    }
 
 
 @contextlib.asynccontextmanager

@@ -16,7 +16,7 @@ from hodhod_server.cluster.routing import Routing
 from hodhod_server.domain.ids import GatewayId, UserId
 from hodhod_server.settings import RedisSettings
 from tests.cluster.cable import Cable
-from tests.cluster.conftest import at_work
+from tests.cluster.conftest import at_work, routes_of
 from tests.eventually import eventually
 
 SARA, REZA = UserId(1), UserId(2)
@@ -27,23 +27,23 @@ class Scene:
     """A keeper at work behind a cable, and a look at the table past it."""
 
     keeper: RouteKeeper
-    look: Routing
+    look: Redis
+    prefix: str
     gaps: list[str]
 
     async def here(self, *users: UserId) -> set[UserId]:
         """Which of these people the others find here."""
-        return set(await self.look.resolve(list(users)))
+        return set(await routes_of(self.look, self.prefix, users))
 
 
 @pytest.fixture
 async def scene(redis: Redis, redis_settings: RedisSettings, cable: Cable) -> AsyncIterator[Scene]:
     gaps: list[str] = []
-    look = Routing(redis, redis_settings.prefix, GatewayId("here"))
     async with open_redis(cable.settings) as client:
         routing = Routing(client, redis_settings.prefix, GatewayId("here"))
         keeper = RouteKeeper(routing, lambda: gaps.append("gap"))
         async with at_work(keeper.run):
-            yield Scene(keeper, look, gaps)
+            yield Scene(keeper, redis, redis_settings.prefix, gaps)
 
 
 async def test_who_has_arrived_is_found_and_who_left_with_the_last_device_is_not(

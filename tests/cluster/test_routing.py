@@ -11,6 +11,7 @@ from hodhod_server.cluster.routing import ROUTE_LIFE_S, Routing
 from hodhod_server.domain.ids import GatewayId, UserId
 from hodhod_server.settings import RedisSettings
 from tests.cluster.cable import Cable
+from tests.cluster.conftest import routes_of
 
 SARA, REZA, ALI = UserId(1), UserId(2), UserId(3)
 
@@ -25,8 +26,10 @@ async def test_a_person_is_found_on_every_gateway_they_are_on(
     one, other = (routing(redis, redis_settings, name) for name in ("one", "other"))
     await one.add([SARA, REZA])
     await other.add([SARA, SARA])
-    assert await one.resolve([SARA, REZA, ALI]) == {SARA: ["one", "other"], REZA: ["one"]}
-    assert await other.resolve([]) == {}
+    assert await routes_of(redis, redis_settings.prefix, [SARA, REZA, ALI]) == {
+        SARA: ["one", "other"],
+        REZA: ["one"],
+    }
 
 
 async def test_leaving_one_gateway_keeps_the_other(
@@ -36,9 +39,9 @@ async def test_leaving_one_gateway_keeps_the_other(
     await one.add([SARA])
     await other.add([SARA])
     await other.remove([SARA, ALI])
-    assert await one.resolve([SARA]) == {SARA: ["one"]}
+    assert await routes_of(redis, redis_settings.prefix, [SARA]) == {SARA: ["one"]}
     await one.remove([SARA])
-    assert await one.resolve([SARA]) == {}
+    assert await routes_of(redis, redis_settings.prefix, [SARA]) == {}
 
 
 async def test_a_gateway_that_is_gone_is_taken_out_by_another(
@@ -48,7 +51,7 @@ async def test_a_gateway_that_is_gone_is_taken_out_by_another(
     await dead.add([SARA])
     await living.add([SARA])
     await living.remove([SARA], dead.gateway)
-    assert await living.resolve([SARA]) == {SARA: ["living"]}
+    assert await routes_of(redis, redis_settings.prefix, [SARA]) == {SARA: ["living"]}
 
 
 async def test_a_route_ends_by_itself_and_renewing_prolongs_it(
@@ -64,13 +67,15 @@ async def test_a_route_ends_by_itself_and_renewing_prolongs_it(
     assert ROUTE_LIFE_S - 5 < await redis.ttl(key) <= ROUTE_LIFE_S
 
 
-async def test_without_redis_every_method_says_so(cable: Cable) -> None:
+async def test_without_redis_every_method_says_so(
+    redis: Redis, redis_settings: RedisSettings, cable: Cable
+) -> None:
     async with open_redis(cable.settings) as client:
         lost = routing(client, cable.settings, "lost")
         await lost.add([SARA])
         cable.cut()
-        for attempt in (lost.add([SARA]), lost.remove([SARA]), lost.resolve([SARA])):
+        for attempt in (lost.add([SARA]), lost.remove([SARA])):
             with pytest.raises(BrokerUnavailable):
                 await attempt
         cable.mend()
-        assert await lost.resolve([SARA]) == {SARA: ["lost"]}
+        assert await routes_of(redis, redis_settings.prefix, [SARA]) == {SARA: ["lost"]}

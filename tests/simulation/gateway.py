@@ -135,7 +135,7 @@ class Gateway:
         hub.when_chats_change(
             partial(note_change, rights, audiences), partial(note_gap, rights, audiences)
         )
-        self._delivery = delivery = Delivery(routing, sabotage.broker(broker), hub)
+        self._delivery = delivery = Delivery(sabotage.broker(broker), hub)
         posting = Posting(rights, SlowPace(self.redis.as_redis, "sim"), clock)
         announcer = Announcer(delivery)
         self._writer = writer = GroupCommit(

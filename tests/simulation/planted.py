@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -167,11 +167,8 @@ class _Discreet:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
-    async def publish(self, batches: Mapping[GatewayId, Sequence[Envelope]]) -> list[GatewayId]:
-        return await self._broker.publish(batches)
-
-    async def broadcast(self, envelopes: Sequence[Envelope]) -> None:
-        await self._broker.broadcast(envelopes)
+    async def deliver(self, envelopes: Sequence[Envelope]) -> None:
+        await self._broker.deliver(envelopes)
 
     async def announce_gap(self, users: Sequence[UserId], chats: Sequence[ChatId]) -> None:
         """What could not be published is forgotten."""

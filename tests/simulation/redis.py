@@ -8,17 +8,20 @@ of several may cross; a subscription that breaks loses what was on its way.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, Final, Self, TypeVar, cast
 
+import hiredis
+import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from hodhod_server.cluster.batches import EVERYBODY
 from hodhod_server.cluster.redis_pool import TIMEOUT_S
 from hodhod_server.cluster.routing import ADD, REMOVE
 from tests.simulation.network import APART_S
@@ -26,7 +29,7 @@ from tests.simulation.processes import Process
 
 T = TypeVar("T")
 Operation = Callable[[], object]
-Publication = dict[str, Any]
+Publication = list[bytes]
 
 
 class RedisServer:
@@ -102,10 +105,33 @@ class RedisServer:
     def publish(self, channel: str, data: bytes, publisher: MemoryRedis) -> int:
         subscribers = self._subscribers.get(channel, [])
         for pubsub in subscribers:
-            pubsub.carry({"type": "message", "data": data}, publisher)
+            pubsub.carry([b"message", channel.encode(), data], publisher)
             if self.doubles and self.dice.random() < self.doubles:
-                pubsub.carry({"type": "message", "data": data}, publisher)
+                pubsub.carry([b"message", channel.encode(), data], publisher)
         return len(subscribers)
+
+    def deliver(
+        self, keys: Sequence[str], arguments: Sequence[bytes], publisher: MemoryRedis
+    ) -> None:
+        """What `deliver.lua` does."""
+        sender, prefix, at = arguments[0].decode(), arguments[1].decode(), 3
+        targets = {b"0": {str(EVERYBODY)}}
+        entries: dict[bytes, tuple[int, list[int]]] = {}
+        unread = iter(keys)
+        for number in range(1, int(arguments[2]) + 1):
+            audience, routes = str(number).encode(), islice(unread, int(arguments[at]))
+            targets[audience] = {gateway for key in routes for gateway in self._route(key)}
+            entries[audience] = msgspec.msgpack.decode(b"\x92" + arguments[at + 1])
+            at += 2
+        pushes = [(b"%d" % push[1], push) for push in arguments[at:]]
+        for target in [*sorted(set().union(*targets.values()) - {sender, EVERYBODY}), EVERYBODY]:
+            meant = [(audience, push) for audience, push in pushes if target in targets[audience]]
+            named = dict(entries[audience] for audience, _ in meant if audience in entries)
+            raw = [msgspec.Raw(push) for _, push in meant]
+            payload = msgspec.msgpack.encode(["batch", sender, named, raw])
+            if meant and not self.publish(prefix + target, payload, publisher):
+                for key in keys:
+                    self.remove_route(key, target)
 
     def _route(self, key: str) -> list[str]:
         route = self.get(key)
@@ -153,9 +179,9 @@ class MemoryRedis:
     def register_script(self, text: str) -> _Script:
         return _Script(self, text)
 
-    @contextlib.asynccontextmanager
-    async def pipeline(self, *, transaction: bool) -> AsyncIterator[_Pipeline]:
-        yield _Pipeline(self)
+    @property
+    def connection_pool(self) -> _Pool:
+        return _Pool(self)
 
     def pubsub(self) -> _PubSub:
         return _PubSub(self)
@@ -211,23 +237,41 @@ class MemoryRedis:
             raise RedisConnectionError
 
 
-class _Pipeline:
-    """Commands that travel together."""
+class _Pool:
+    """Of connections that are always well: what befalls a command befalls it on its way."""
 
     def __init__(self, redis: MemoryRedis) -> None:
         self._redis = redis
-        self.operations: list[Operation] = []
 
-    def publish(self, channel: str, data: bytes) -> None:
+    async def get_connection(self) -> _Connection:
+        return _Connection(self._redis)
+
+    async def ensure_connection(self, connection: _Connection) -> None:
+        """It is."""
+
+
+class _Connection:
+    """Runs `deliver.lua`, which is all that is asked of a connection itself."""
+
+    socket_timeout: float | None = None
+
+    def __init__(self, redis: MemoryRedis) -> None:
+        self._redis = redis
+        self._reader = hiredis.Reader()
+
+    async def send_packed_command(self, command: bytes, *, check_health: bool) -> None:
+        self._reader.feed(command)
+
+    async def read_response(self) -> None:
+        _, _, count, *operands = cast(list[bytes], self._reader.gets())
+        keys = [key.decode() for key in operands[: int(count)]]
+        arguments = operands[int(count) :]
         server = self._redis.server
-        self.operations.append(lambda: server.publish(channel, data, self._redis))
-
-    async def execute(self) -> list[object]:
-        return await self._redis.perform(self.operations)
+        await self._redis.perform([lambda: server.deliver(keys, arguments, self._redis)])
 
 
 class _Script:
-    """One of the two scripts in `cluster/lua`."""
+    """One of the scripts that write routes."""
 
     def __init__(self, redis: MemoryRedis, text: str) -> None:
         self._redis = redis
@@ -271,23 +315,22 @@ class _PubSub:
 
         await self._redis.perform([enter])
 
-    async def get_message(
-        self, *, ignore_subscribe_messages: bool, timeout: float
-    ) -> Publication | None:
-        if not self._arrived and not self._is_broken:
+    @property
+    def connection(self) -> Self:
+        """Nothing is between the two."""
+        return self
+
+    async def read_response(self, *, timeout: float, disconnect_on_error: bool) -> Publication:
+        while not self._arrived:
+            if self._is_broken or not self._redis.owner.is_alive:
+                raise RedisConnectionError
             self._filled.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._filled.wait()
-        if self._arrived:
-            return self._arrived.popleft()
-        if self._is_broken or not self._redis.owner.is_alive:
-            raise RedisConnectionError
-        return None
+            await self._filled.wait()
+        return self._arrived.popleft()
 
     async def ping(self) -> None:
         if not self._redis.is_cut:
-            self.carry({"type": "pong"}, self._redis)
+            self.carry([b"pong", b""], self._redis)
 
     def carry(self, publication: Publication, publisher: MemoryRedis) -> None:
         """On its way from the server to here."""

@@ -7,12 +7,12 @@ Adapters reach edges by callback: the gateway's hub is a `Subscriber`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
-from hodhod_server.domain.ids import ChatId, DeviceId, GatewayId, UserId
+from hodhod_server.domain.ids import ChatId, DeviceId, UserId
 
 
 class BrokerUnavailable(Exception):
@@ -24,7 +24,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
 
     `origin` is the connection that caused it and gets a reply instead; 0: nobody is left out.
     Connection ids are random, so that they mean the same on every gateway. `chat` is the broadcast
-    chat whose members it is for besides; 0: nobody but `users`.
+    chat whose members it is for instead of `users`; 0: none.
     """
 
     users: tuple[UserId, ...]
@@ -55,12 +55,11 @@ class Subscriber(Protocol):
 class Broker(Protocol):
     """The bus, as services use it. Every method may raise `BrokerUnavailable`."""
 
-    async def publish(self, batches: Mapping[GatewayId, Sequence[Envelope]]) -> list[GatewayId]:
-        """Send one batch to each gateway. Returns the gateways that nobody answers for any more."""
-        ...
+    async def deliver(self, envelopes: Sequence[Envelope]) -> None:
+        """Send each to the other gateways where its people are, or to all where it is broadcast.
 
-    async def broadcast(self, envelopes: Sequence[Envelope]) -> None:
-        """Send a batch of broadcasts to all other gateways."""
+        Calls must follow one another: their order is the order of arrival.
+        """
         ...
 
     async def announce_gap(self, users: Sequence[UserId], chats: Sequence[ChatId]) -> None:

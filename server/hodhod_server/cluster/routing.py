@@ -7,21 +7,25 @@ part again when Redis returns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
-from typing import Final, cast
+from typing import Final
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
-from hodhod_server.cluster.redis_pool import read_script, talking_to_redis
+from hodhod_server.cluster.redis_pool import KEYS_MAX, read_script, talking_to_redis
 from hodhod_server.domain.ids import GatewayId, UserId
 
 ROUTE_LIFE_S: Final = 180
 RENEW_S: Final = 60  # two renewals may fail before a route is lost
-KEYS_MAX: Final = 500  # of one script: about a millisecond in which Redis does nothing else
 ADD: Final = read_script("route_add")
-REMOVE: Final = read_script("route_remove")
+REMOVE: Final = read_script("forget", "route_remove")
+
+
+def routes_under(prefix: str) -> str:
+    """What the keys of all routes begin with; the user's id follows."""
+    return f"{prefix}:route:"
 
 
 class Routing:
@@ -30,7 +34,7 @@ class Routing:
     def __init__(self, redis: Redis, prefix: str, gateway: GatewayId) -> None:
         self.gateway: Final = gateway
         self._redis = redis
-        self._prefix = f"{prefix}:route:"
+        self._prefix = routes_under(prefix)
         self._add = redis.register_script(ADD)
         self._remove = redis.register_script(REMOVE)
 
@@ -49,18 +53,6 @@ class Routing:
         while keys := list(islice(remaining, KEYS_MAX)):
             with talking_to_redis():
                 await script(keys=keys, args=arguments)
-
-    async def resolve(self, users: Sequence[UserId]) -> dict[UserId, list[GatewayId]]:
-        """Where each of them is connected; people who are nowhere are left out."""
-        if not users:
-            return {}
-        with talking_to_redis():
-            routes = await self._redis.mget([self._key(user) for user in users])
-        return {
-            user: [GatewayId(gateway) for gateway in cast(bytes, route).decode().split(",")]
-            for user, route in zip(users, routes, strict=True)
-            if route
-        }
 
     def _key(self, user: UserId) -> str:
         return f"{self._prefix}{user}"

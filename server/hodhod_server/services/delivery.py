@@ -1,12 +1,11 @@
 """Delivery: from an encoded push to every device of everybody it is for.
 
 People connected here are served at once, whatever becomes of the bus. For the others envelopes are
-queued and one loop routes whatever gathered: one look-up for all their people, one publication per
-target gateway; what is for a broadcast chat goes to all of them, once. Pushes may be lost, the log
-may not: whoever may have missed one is told to sync.
+queued and one loop gives the bus whatever gathered while the last batch was on its way. Pushes may
+be lost, the log may not: whoever may have missed one is told to sync.
 
-Always true: pushes leave in the order in which they were queued. The queue is bounded; a full one
-drops the push and tells its people to sync.
+Always true: pushes leave in the order in which they were queued, one batch at a time. The queue is
+bounded; a full one drops the push and tells its people to sync.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hodhod_server.cluster.broker import Broker, BrokerUnavailable, Envelope, Subscriber
-from hodhod_server.cluster.routing import Routing
-from hodhod_server.domain.ids import ChatId, GatewayId, UserId
+from hodhod_server.domain.ids import ChatId, UserId
 from hodhod_server.telemetry import logs, metrics
 
 log = logs.get("delivery")
@@ -31,8 +29,7 @@ RETRY_S: Final = 1.0
 class Delivery:
     """The outgoing side of one gateway. `local` is where this gateway's own connections are."""
 
-    def __init__(self, routing: Routing, broker: Broker, local: Subscriber) -> None:
-        self._routing = routing
+    def __init__(self, broker: Broker, local: Subscriber) -> None:
         self._broker = broker
         self._local = local
         self._here: list[Envelope] = []
@@ -77,7 +74,7 @@ class Delivery:
             self._local.on_envelopes(batch)
 
     async def run_elsewhere(self) -> None:
-        """Route batch after batch to the other gateways, until cancelled."""
+        """Give batch after batch to the bus, until cancelled."""
         while True:
             await self._filled.wait()
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
@@ -110,34 +107,9 @@ class Delivery:
 
     async def _deliver(self, batch: Sequence[Envelope]) -> None:
         try:
-            if broadcasts := [envelope for envelope in batch if envelope.chat]:
-                await self._broker.broadcast(broadcasts)
-            audiences = {id(envelope.users): envelope.users for envelope in batch}
-            users = sorted(set().union(*audiences.values()))
-            routes = await self._routing.resolve(users)
-            await self._publish(batch, routes)
+            await self._broker.deliver(batch)
         except BrokerUnavailable:
             self._give_up(batch, "bus_lost")
-
-    async def _publish(
-        self, batch: Sequence[Envelope], routes: dict[UserId, list[GatewayId]]
-    ) -> None:
-        batches: dict[GatewayId, list[Envelope]] = {}
-        gateways_of: dict[int, list[GatewayId]] = {}
-        for envelope in batch:
-            # What is written to one group at a time names the same people: they are looked up once.
-            gateways = gateways_of.get(id(envelope.users))
-            if gateways is None:
-                found = {gateway for user in envelope.users for gateway in routes.get(user, ())}
-                gateways = sorted(found - {self._routing.gateway})
-                gateways_of[id(envelope.users)] = gateways
-            for gateway in gateways:
-                batches.setdefault(gateway, []).append(envelope)
-        if not batches:
-            return
-        for gone in await self._broker.publish(batches):
-            stale = {user for envelope in batches[gone] for user in envelope.users}
-            await self._routing.remove(stale, gone)
 
     def _give_up(self, envelopes: Iterable[Envelope], reason: str) -> None:
         for envelope in envelopes:
