@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hodhod_server.settings.agreements import ProviderSettings
-from hodhod_server.settings.fields import SECTION, BaseUrl, SecretSetting
+from hodhod_server.settings.fields import SECTION, BaseUrl, KeySetting
 
 OutcomeName = Literal[
     "accepted", "ambiguous", "provider_fault", "throttled", "config", "recipient", "fraud"
@@ -45,7 +45,7 @@ class GenericSettings(ProviderSettings):
     method: Literal["POST", "GET", "PUT"] = "POST"
     """How to ask."""
 
-    secret: SecretSetting = Field(repr=False)
+    secret: KeySetting = Field(repr=False)
     """The key or password, for the place `{secret}`."""
 
     headers: Mapping[str, str] = Field(default_factory=dict)

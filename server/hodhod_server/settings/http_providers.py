@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from hodhod_server.domain.code_texts import ClientKind
 from hodhod_server.settings.agreements import ProviderSettings
-from hodhod_server.settings.fields import SECTION, BaseUrl, PositiveS, SecretSetting
+from hodhod_server.settings.fields import SECTION, BaseUrl, KeySetting, PositiveS
 
 SmsOrVoice = Literal["sms", "voice"]
 Line = Annotated[str, Field(pattern=r"^\+?[0-9]{0,20}$")]
@@ -70,7 +70,7 @@ class KavenegarSettings(ProviderSettings):
     """`kind = "kavenegar"`: templates by `verify/lookup`, as a text or a call."""
 
     kind: Literal["kavenegar"]
-    api_key: SecretSetting = Field(repr=False)
+    api_key: KeySetting = Field(repr=False)
     """The key of the account."""
 
     templates: Templates
@@ -94,7 +94,7 @@ class SmsIrSettings(ProviderSettings):
     """`kind = "smsir"`: templates by `send/verify`."""
 
     kind: Literal["smsir"]
-    api_key: SecretSetting = Field(repr=False)
+    api_key: KeySetting = Field(repr=False)
     """The key of the account."""
 
     templates: NumberedTemplates
@@ -121,7 +121,7 @@ class GhasedakSettings(ProviderSettings):
     """`kind = "ghasedak"`: templates by `SendOtpSMS`, as a text or a call."""
 
     kind: Literal["ghasedak"]
-    api_key: SecretSetting = Field(repr=False)
+    api_key: KeySetting = Field(repr=False)
     """The key of the account."""
 
     templates: Templates
@@ -151,7 +151,7 @@ class MeliPayamakSettings(ProviderSettings):
     username: str
     """The account."""
 
-    api_key: SecretSetting = Field(repr=False)
+    api_key: KeySetting = Field(repr=False)
     """Its key, which the API calls password."""
 
     templates: NumberedTemplates
@@ -178,7 +178,7 @@ class FarazSmsSettings(ProviderSettings):
     """`kind = "farazsms"`: patterns by `sms/pattern` of IranPayamak."""
 
     kind: Literal["farazsms"]
-    api_key: SecretSetting = Field(repr=False)
+    api_key: KeySetting = Field(repr=False)
     """The key of the account."""
 
     templates: Templates
@@ -211,7 +211,7 @@ class IpPanelSettings(ProviderSettings):
     """`kind = "ippanel"`: patterns and calls by the Edge API of IPPanel and its brands."""
 
     kind: Literal["ippanel"]
-    api_key: SecretSetting = Field(repr=False)
+    api_key: KeySetting = Field(repr=False)
     """The key of the account."""
 
     templates: Templates
@@ -244,7 +244,7 @@ class MessageWaySettings(ProviderSettings):
     """`kind = "msgway"`: templates by MessageWay, over the line prefix that is chosen."""
 
     kind: Literal["msgway"]
-    api_key: SecretSetting = Field(repr=False)
+    api_key: KeySetting = Field(repr=False)
     """The key of the account."""
 
     templates: NumberedTemplates
