@@ -39,6 +39,9 @@ class FakeProvider:
         self.url = ""
         self._answer: tuple[int, bytes, dict[str, str]] = (200, b"{}", {})
         self._is_silent = self._resets = False
+        self._takes_s = 0.0
+        self.at_once = self.at_once_max = self.connections = 0
+        self._known: set[int] = set()
 
     def will_answer(self, body: Any, status: int = 200, **headers: str) -> None:
         """From now on."""
@@ -50,11 +53,26 @@ class FakeProvider:
         """Reads requests and never answers."""
         self._is_silent = True
 
+    def will_take(self, seconds: float) -> None:
+        """Before each answer."""
+        self._takes_s = seconds
+
     def will_reset(self) -> None:
         """Reads requests and hangs up."""
         self._resets = True
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Take one request, and count who else is being served."""
+        self._known.add(id(request.protocol))
+        self.connections = len(self._known)
+        self.at_once += 1
+        self.at_once_max = max(self.at_once, self.at_once_max)
+        try:
+            return await self._take(request)
+        finally:
+            self.at_once -= 1
+
+    async def _take(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         path = request.raw_path.partition("?")[0]
         self.asked.append(Asked(request.method, path, request.query, request.headers, body))
@@ -64,6 +82,7 @@ class FakeProvider:
             assert request.transport is not None
             request.transport.abort()
             raise ConnectionResetError
+        await asyncio.sleep(self._takes_s)
         status, raw, headers = self._answer
         return web.Response(status=status, body=raw, headers=headers)
 

@@ -72,6 +72,7 @@ from hodhod_server.services.views import Views
 from hodhod_server.settings import ListenSettings, Settings
 from hodhod_server.signup_api.callbacks import Callbacks
 from hodhod_server.signup_api.routes import ENDPOINTS as SIGNUP_ENDPOINTS
+from hodhod_server.signup_api.routes import OPERATIONS as SIGNUP_OPERATIONS
 from hodhod_server.signup_api.routes import add_callbacks, add_outbox, add_signup_api
 from hodhod_server.sms.opening import open_providers
 from hodhod_server.sms.provider import Arrival
@@ -241,7 +242,7 @@ def _gateway_app(
     use_gate(app, admission, GATEWAY_ENDPOINTS, connect=upgrade)
     use_authenticator(app, inside.sessions)
     add_websocket(app, opener, settings.gateway)
-    add_json_api(app, settings, inside, {"signup": SIGNUP_ENDPOINTS, "media": OPERATIONS})
+    add_json_api(app, settings, inside, {"signup": SIGNUP_OPERATIONS, "media": OPERATIONS})
     app.on_shutdown.append(say_goodbye)
     return app
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import structlog
 
-from hodhod_server.sms.http_sender import BODY_BYTES_MAX
+from hodhod_server.sms.http_sender import BODY_BYTES_MAX, CONNECTIONS_ASIDE
 from hodhod_server.sms.provider import OutcomeClass
 from tests.fake_provider import FakeProvider
 from tests.free_ports import free_port
 from tests.sms import entries
-from tests.sms.conftest import OpenOne
+from tests.sms.conftest import ENTRIES, OpenOne
 from tests.sms.entries import ALL, a_message
 
 each_kind = pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry["kind"])
@@ -130,10 +130,12 @@ async def test_connections_are_used_again_and_never_more_than_agreed(
     open_one: OpenOne, fake: FakeProvider
 ) -> None:
     fake.will_answer({"status": 1, "data": {"messageId": 5}})
+    fake.will_take(0.02)
     async with open_one(**entries.SMSIR, in_flight_max=2) as provider:
         async with asyncio.TaskGroup() as tasks:
-            sends = [tasks.create_task(provider.send(a_message())) for _ in range(8)]
+            sends = [tasks.create_task(provider.send(a_message())) for _ in range(30)]
         assert {send.result().kind for send in sends} == {OutcomeClass.ACCEPTED}
+    assert fake.at_once_max == fake.connections == 2 + CONNECTIONS_ASIDE
 
 
 async def test_a_proxy_of_the_environment_is_not_used(
@@ -155,7 +157,7 @@ async def test_nothing_secret_is_logged_or_shown(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     said = f"no credit for 0{entries.NUMBER}: {entries.TEXT}"
-    seen: list[str] = []
+    seen = [repr(ENTRIES.validate_python({"name": "one", "base_url": fake.url, **entry}))]
     with structlog.testing.capture_logs() as events:
         async with open_one(**entry) as provider:
             for status in (200, 400, 500):

@@ -15,6 +15,7 @@ from hodhod_server.sms.provider import Provider
 from hodhod_server.web.endpoints import add_endpoints
 
 ENDPOINTS: Final = (*challenges.ENDPOINTS, *sessions.ENDPOINTS)
+OPERATIONS: Final = (*ENDPOINTS, *callbacks.ENDPOINTS)
 
 
 def add_signup_api(app: web.Application, signup: Signup, returning: Sessions) -> None:
@@ -34,6 +35,6 @@ def add_outbox(app: web.Application, providers: Mapping[str, Provider]) -> None:
 
 
 def add_callbacks(app: web.Application, known: callbacks.Callbacks) -> None:
-    """Serve what providers call. They are no clients: the gate and the OpenAPI leave them out."""
+    """Serve what providers call. No gate is before it: what they tell ends waiting."""
     app[callbacks.CALLBACKS] = known
     add_endpoints(app, callbacks.ENDPOINTS)

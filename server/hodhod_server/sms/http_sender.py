@@ -25,6 +25,7 @@ from hodhod_server.sms.provider import SEND_S, CodeMessage, Outcome, OutcomeClas
 CONNECT_S: Final = 2.0
 KEEP_ALIVE_S: Final = 4.0  # Apache hangs up after five: a request must not meet that
 NAMES_KEPT_S: Final = 60
+CONNECTIONS_ASIDE: Final = 3  # inbox, receipts and credit take no place of a send
 BODY_BYTES_MAX: Final = 256 * 1024  # a hundred texts of an inbox with room to spare
 RETRY_AFTER_S_MAX: Final = 3600.0
 
@@ -182,7 +183,9 @@ async def open_http(base_url: str, in_flight_max: int) -> AsyncIterator[HttpSend
     tracing.on_request_headers_sent.append(_note_written)
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
-            limit=in_flight_max, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=NAMES_KEPT_S
+            limit=in_flight_max + CONNECTIONS_ASIDE,
+            keepalive_timeout=KEEP_ALIVE_S,
+            ttl_dns_cache=NAMES_KEPT_S,
         ),
         timeout=aiohttp.ClientTimeout(total=SEND_S, connect=CONNECT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
