@@ -61,6 +61,7 @@ from hodhod_server.services.membership import Membership
 from hodhod_server.services.messaging import Announcer, Messaging
 from hodhod_server.services.positions import PositionKeeper
 from hodhod_server.services.posting import Posting
+from hodhod_server.services.provider_polling import ProviderPolling
 from hodhod_server.services.rights import Rights
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.services.signup import Signup, rules_of
@@ -69,11 +70,12 @@ from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.uploads import Uploads
 from hodhod_server.services.views import Views
 from hodhod_server.settings import ListenSettings, Settings
-from hodhod_server.settings.providers import ConsoleSettings
+from hodhod_server.signup_api.callbacks import Callbacks
 from hodhod_server.signup_api.routes import ENDPOINTS as SIGNUP_ENDPOINTS
-from hodhod_server.signup_api.routes import add_outbox, add_signup_api
-from hodhod_server.sms.console import ConsoleProvider
-from hodhod_server.sms.provider import Channel, Terms
+from hodhod_server.signup_api.routes import OPERATIONS as SIGNUP_OPERATIONS
+from hodhod_server.signup_api.routes import add_callbacks, add_outbox, add_signup_api
+from hodhod_server.sms.opening import open_providers
+from hodhod_server.sms.provider import Arrival
 from hodhod_server.store.database import (
     Connections,
     Database,
@@ -245,7 +247,7 @@ def _gateway_app(
     use_gate(app, admission, GATEWAY_ENDPOINTS, connect=upgrade)
     use_authenticator(app, inside.sessions)
     add_websocket(app, opener, settings.gateway)
-    add_json_api(app, settings, inside, {"signup": SIGNUP_ENDPOINTS, "media": OPERATIONS})
+    add_json_api(app, settings, inside, {"signup": SIGNUP_OPERATIONS, "media": OPERATIONS})
     app.on_shutdown.append(say_goodbye)
     return app
 
@@ -257,31 +259,32 @@ async def signup(
     """Newcomers and those who come back: challenges, codes, sessions."""
     probe = LoadProbe(settings.load)
     keys, rules = keys_of(settings), rules_of(settings.signup)
-    console = ConsoleProvider(_terms(settings.signup.providers[0]), clock)
     async with (
         open_database(settings.database, Role.SIGNUP) as database,
         open_redis(settings.redis) as redis,
+        open_providers(settings.signup.providers, clock, _forget) as providers,
     ):
         broker = RedisBroker(redis, settings.redis.prefix, GatewayId(secrets.token_hex(8)))
         sessions = Sessions(database, keys, clock, settings.security, broker)
-        handoffs = Handoffs(database, keys, rules, console)
+        first = next(iter(providers.values()))
+        handoffs = Handoffs(database, keys, rules, first, settings.texts.wording())
+        polling = ProviderPolling(providers, _none_pending, _forget)
         app = new_app()
         add_health(app, database.is_reachable)
         add_signup_api(app, Signup(database, keys, clock, rules, handoffs, sessions), sessions)
-        add_outbox(app, console)
+        add_outbox(app, providers)
+        add_callbacks(app, Callbacks(providers, keys.callback, _forget))
         use_gate(app, Gate(load or probe), SIGNUP_ENDPOINTS)
-        yield Parts(app=app, loops=(probe.run,))
+        yield Parts(app=app, loops=(probe.run, polling.run))
 
 
-def _terms(provider: ConsoleSettings) -> Terms:
-    return Terms(
-        name=provider.name,
-        channel=Channel(provider.channel),
-        failure_domain=provider.failure_domain or provider.name,
-        rate_per_s=provider.rate_per_s,
-        in_flight_max=provider.in_flight_max,
-        cost=provider.cost,
-    )
+async def _forget(arrivals: Sequence[Arrival]) -> None:
+    """Until somebody asks for them."""
+    log.debug("arrivals.forgotten", count=len(arrivals))
+
+
+async def _none_pending(_: str, __: int) -> Sequence[str]:
+    return ()
 
 
 @contextlib.asynccontextmanager

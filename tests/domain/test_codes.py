@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hodhod_server.domain.code_texts import TEXT_UNITS_MAX, code_text
 from hodhod_server.domain.codes import Code, derive_code, epoch_of, normalise_code
 from hodhod_server.domain.errors import CodeMalformed
 from hodhod_server.domain.ids import ChallengeId
@@ -93,11 +91,3 @@ def test_a_code_does_not_show_itself() -> None:
     message = CodeMessage(to=PHONE, code=Code("123456"), text="123456", locale="fa", reference=ID)
     assert "123456" not in repr(message)
     assert "3456789" not in repr(message)
-
-
-@pytest.mark.parametrize("locale", ["fa", "en"])
-def test_a_message_is_one_text_with_room_for_a_footer(locale: str) -> None:
-    assert locale in ("fa", "en")
-    text = code_text(Code("012345"), "fa" if locale == "fa" else "en")
-    assert len(text.encode("utf-16-be")) // 2 <= TEXT_UNITS_MAX
-    assert "012345" in text

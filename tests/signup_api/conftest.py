@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from hodhod_server import app
+from hodhod_server.domain.code_texts import Wording
 from hodhod_server.domain.keys import Keys
 from hodhod_server.services.handoffs import Handoffs
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
@@ -56,7 +57,7 @@ def open_door(settings: Settings, clock: FakeClock, database: Database, keys: Ke
     async def open_with(provider: Provider) -> AsyncIterator[Door]:
         rules = rules_of(settings.signup)
         sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
-        handoffs = Handoffs(database, keys, rules, provider)
+        handoffs = Handoffs(database, keys, rules, provider, Wording())
         served = new_app()
         add_signup_api(served, Signup(database, keys, clock, rules, handoffs, sessions), sessions)
         async with _served(served) as opened:

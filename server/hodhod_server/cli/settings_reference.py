@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -18,7 +19,15 @@ from hodhod_server.domain.secret import Secret
 from hodhod_server.settings import CONFIG_FILE_VARIABLE, ENVIRONMENT_PREFIX, Settings
 
 _STARS: Final = "***"
-_KINDS: Final = {int: "integer", float: "number", str: "text", bool: "true or false", Path: "path"}
+_KINDS: Final = {
+    int: "integer",
+    float: "number",
+    str: "text",
+    bool: "true or false",
+    Path: "path",
+    Any: "anything",
+}
+_PLURALS: Final = {"integer": "integers", "text": "texts"}
 _BOUNDS: Final = {"ge": "≥", "gt": "\\>", "le": "≤", "lt": "\\<"}
 _HEAD: Final = f"""# Settings
 
@@ -29,15 +38,25 @@ A secret may stand in a file: `{{file = "/path"}}` in TOML, `file:/path` in the 
 """
 
 
-def shown_values(settings: Settings) -> dict[str, dict[str, str | int | float]]:
+Shown = str | int | float | list[Any] | dict[str, Any]
+
+
+def shown_values(settings: Settings) -> dict[str, dict[str, Shown]]:
     """Section → name → value, with stars for every secret that is set."""
     return {
-        section: {
-            name: _shown(field, getattr(getattr(settings, section), name))
-            for name, field in _fields(model)
-        }
-        for section, model in _sections(type(settings))
+        section: _shown_fields(getattr(settings, section)) for section, _ in _sections(Settings)
     }
+
+
+def lines(values: Mapping[str, Shown], prefix: str = "") -> Iterator[str]:
+    """The same, one value a line: `signup.providers.0.name = console`."""
+    for name, value in values.items():
+        if isinstance(value, list):
+            value = {str(number): item for number, item in enumerate(value)}
+        if isinstance(value, dict) and value:
+            yield from lines(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name} = {'(not set)' if value in ('', {}) else value}"
 
 
 def markdown(settings: type[Settings]) -> str:
@@ -51,34 +70,102 @@ def _sections(settings: type[Settings]) -> Iterator[tuple[str, type[Any]]]:
         yield name, field.annotation
 
 
-def _fields(model: type[Any]) -> Iterator[tuple[str, FieldInfo]]:
+def _fields(model: Any) -> Iterator[tuple[str, FieldInfo]]:
     yield from model.__pydantic_fields__.items()
 
 
-def _shown(field: FieldInfo, value: Any) -> str | int | float:
+def _shown_fields(value: Any) -> dict[str, Shown]:
+    return {
+        name: _STARS if field.repr is False and _is_set(inner) else _shown(inner)
+        for name, field in _fields(value)
+        for inner in (getattr(value, name),)
+    }
+
+
+def _is_set(value: Any) -> bool:
+    return bool(value.reveal() if isinstance(value, Secret) else value)
+
+
+def _shown(value: Any) -> Shown:
     if isinstance(value, Secret):
         return _STARS if value.reveal() else ""
-    if field.repr is False and value:
-        return _STARS
-    return value if isinstance(value, int | float) else str(value)
+    if is_dataclass(value):
+        return _shown_fields(value)
+    if isinstance(value, Mapping):
+        return {str(name): _shown(inner) for name, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return [_shown(inner) for inner in value]
+    return value if isinstance(value, int | float) else "" if value is None else str(value)
 
 
 def _section(name: str, model: type[Any]) -> str:
     text = inspect.getdoc(model) or ""
-    rows = [_row(name, field_name, field) for field_name, field in _fields(model)]
+    rows = [_row(name, model, field_name) for field_name, _ in _fields(model)]
     head = "| name | default | type | meaning | environment variable |\n|---|---|---|---|---|\n"
-    return f"\n## {name}\n\n{text.removeprefix(f'[{name}]').strip()}\n\n{head}{''.join(rows)}"
+    table = f"\n## {name}\n\n{text.removeprefix(f'[{name}]').strip()}\n\n{head}{''.join(rows)}"
+    kinds = [
+        _kind_section(f"{name}.{field_name}", kind)
+        for field_name, field in _fields(model)
+        for kind in _kinds_in(field)
+    ]
+    return table + "".join(kinds)
 
 
-def _row(section: str, name: str, field: FieldInfo) -> str:
-    meaning = " ".join((field.description or "").split()).replace("|", "\\|")
+def _kinds_in(field: FieldInfo) -> Iterator[type[Any]]:
+    """The shapes of a list's tables."""
+    if get_origin(field.annotation) is tuple:
+        item = get_args(field.annotation)[0]
+        item = get_args(item)[0] if get_origin(item) is Annotated else item
+        yield from (
+            part for part in get_args(item) or (item,) if hasattr(part, "__pydantic_fields__")
+        )
+
+
+def _kind_section(place: str, kind: type[Any]) -> str:
+    text = inspect.getdoc(kind) or ""
+    head = "| name | default | type | meaning |\n|---|---|---|---|\n"
+    rows = "".join(_kind_rows(kind, ""))
+    names = " or ".join(
+        f"`{name}`" for name in get_args(kind.__pydantic_fields__["kind"].annotation)
+    )
+    return f"\n### {place}, kind {names}\n\n{text}\n\n{head}{rows}"
+
+
+def _kind_rows(kind: type[Any], prefix: str) -> Iterator[str]:
+    for name, field in _fields(kind):
+        if isinstance(field.annotation, type) and is_dataclass(field.annotation):
+            yield from _kind_rows(field.annotation, f"{name}.")
+        elif name != "kind":
+            meaning = _meaning(kind, name)
+            yield f"| `{prefix}{name}` | {_default(field)} | {_kind(field)} | {meaning} |\n"
+
+
+def _row(section: str, model: type[Any], name: str) -> str:
+    field = model.__pydantic_fields__[name]
     variable = f"{ENVIRONMENT_PREFIX}{section}__{name}".upper()
+    meaning = _meaning(model, name)
     return f"| `{name}` | {_default(field)} | {_kind(field)} | {meaning} | `{variable}` |\n"
 
 
+def _meaning(model: type[Any], name: str) -> str:
+    """The text under a field, here or where it was inherited from."""
+    texts = (
+        vars(shape)["__pydantic_fields__"][name].description
+        for shape in model.__mro__
+        if name in vars(shape).get("__pydantic_fields__", {})
+    )
+    return " ".join(next(filter(None, texts), "").split()).replace("|", "\\|")
+
+
 def _default(field: FieldInfo) -> str:
-    default = _shown(field, field.get_default(call_default_factory=True, validated_data={}))
-    return f"`{default}`" if default != "" else "none"
+    if field.is_required():
+        return "required"
+    default = _shown(field.get_default(call_default_factory=True, validated_data={}))
+    if isinstance(default, list):
+        default = ", ".join(
+            str(item["name"] if isinstance(item, dict) else item) for item in default
+        )
+    return f"`{default}`" if default not in ("", {}) else "none"
 
 
 def _kind(field: FieldInfo) -> str:
@@ -95,8 +182,15 @@ def _kind(field: FieldInfo) -> str:
 def _named(annotation: Any) -> str:
     if annotation is Secret:
         return "secret"
-    if get_origin(annotation) is Literal:
-        return " or ".join(f"`{choice}`" for choice in get_args(annotation))
-    if isinstance(annotation, types.UnionType):
-        return " or ".join(_named(part) for part in get_args(annotation))
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return " or ".join(f"`{choice}`" if choice else "empty" for choice in parts)
+    if origin is Annotated:
+        return _named(parts[0])
+    if origin is tuple:
+        return f"list of {_PLURALS.get(_named(parts[0]), 'tables')}"
+    if origin is Mapping:
+        return "table"
+    if origin is types.UnionType:
+        return " or ".join(_named(part) for part in parts)
     return _KINDS.get(annotation, getattr(annotation, "__name__", str(annotation)))

@@ -29,6 +29,5 @@ def show_settings(form: str | None) -> None:
     if form == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(values)).decode())
         return
-    for section, content in values.items():
-        for name, value in content.items():
-            click.echo(f"{section}.{name} = {value if value != '' else '(not set)'}")
+    for line in settings_reference.lines(dict(values)):
+        click.echo(line)

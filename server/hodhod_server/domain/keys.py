@@ -57,6 +57,7 @@ class Keys:
     phone_cipher: Secret
     challenge_secret: Secret
     code: Secret
+    callback: Secret
 
     @classmethod
     def from_master(cls, master: Secret) -> Self:

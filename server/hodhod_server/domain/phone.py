@@ -22,6 +22,7 @@ from hodhod_server.domain.text import ascii_digits, without_invisible
 from hodhod_wire.limits import PHONE_CHARS_MAX
 
 HOME_REGION: Final = "IR"
+HOME_PREFIX: Final = "+98"
 _SEPARATORS: Final = re.compile(r"[-‐‑‒–—−.()/]")  # spaces and marks are gone by then
 _DIGITS: Final = re.compile(r"\+?[0-9]+")
 _IRANIAN_MOBILE: Final = re.compile(r"(?:(?:\+|00)?98)?0?(9[0-9]{9})")
@@ -43,6 +44,17 @@ class Phone:
     def e164(self) -> str:
         """`+` and digits (ITU-T E.164)."""
         return self._e164
+
+    @property
+    def digits(self) -> str:
+        """With the country's code and without `+`: `98912…`."""
+        return self._e164[1:]
+
+    @property
+    def national(self) -> str:
+        """As it is dialled at home, `0912…`; abroad, `00` and the country's code."""
+        home = self._e164.removeprefix(HOME_PREFIX)
+        return f"0{home}" if home != self._e164 else f"00{self.digits}"
 
     def __repr__(self) -> str:
         return f"Phone(…{self._e164[-2:]})"

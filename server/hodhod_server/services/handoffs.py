@@ -11,7 +11,7 @@ import asyncio
 from typing import Final
 
 from hodhod_server.domain.challenges import Challenge, ChallengeRules
-from hodhod_server.domain.code_texts import code_text
+from hodhod_server.domain.code_texts import Wording, code_text
 from hodhod_server.domain.codes import derive_code
 from hodhod_server.domain.errors import DeliveryFailed
 from hodhod_server.domain.keys import Keys
@@ -29,12 +29,18 @@ class Handoffs:
     """The way of a code out of the house."""
 
     def __init__(
-        self, database: Database, keys: Keys, rules: ChallengeRules, provider: Provider
+        self,
+        database: Database,
+        keys: Keys,
+        rules: ChallengeRules,
+        provider: Provider,
+        wording: Wording,
     ) -> None:
         self._database = database
         self._keys = keys
         self._rules = rules
         self._provider = provider
+        self._wording = wording
 
     @property
     def channel(self) -> str:
@@ -68,7 +74,7 @@ class Handoffs:
             CodeMessage(
                 to=phone,
                 code=code,
-                text=code_text(code, challenge.locale),
+                text=code_text(code, challenge.locale, wording=self._wording),
                 locale=challenge.locale,
                 reference=challenge.challenge,
             )

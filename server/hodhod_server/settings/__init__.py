@@ -16,6 +16,7 @@ from hodhod_server.settings.sections import (
     WorkerSettings,
 )
 from hodhod_server.settings.signup import SignupSettings
+from hodhod_server.settings.texts import TextSettings
 from hodhod_server.settings.tree import (
     CONFIG_FILE_VARIABLE,
     ENVIRONMENT_PREFIX,
@@ -41,6 +42,7 @@ __all__ = [
     "Settings",
     "SettingsInvalid",
     "SignupSettings",
+    "TextSettings",
     "WorkerSettings",
     "child_environment",
     "load",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from hodhod_server.domain.secret import Secret
 
@@ -22,7 +22,18 @@ def _read_secret(value: Any) -> Any:
     return Secret(value.encode()) if isinstance(value, str) else value
 
 
+def _require_key(secret: Secret) -> Secret:
+    """It travels in headers and addresses: an empty one, or a second line, is a wrong file."""
+    value = secret.reveal()
+    if not value or not value.isascii() or any(byte <= 0x20 for byte in value):
+        raise ValueError("a provider's key is one word of ASCII characters")
+    return secret
+
+
 SecretSetting = Annotated[Secret, BeforeValidator(_read_secret)]
+KeySetting = Annotated[Secret, BeforeValidator(_read_secret), AfterValidator(_require_key)]
+"""The key or password at a provider."""
 Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
 PositiveS = Annotated[float, Field(gt=0)]
+BaseUrl = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")]

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from hodhod_server.settings.fields import SECTION, Positive
 from hodhod_server.settings.providers import AnyProvider, ConsoleSettings
 
 
+def _require_own_names(providers: tuple[AnyProvider, ...]) -> tuple[AnyProvider, ...]:
+    names = [provider.name for provider in providers]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"two providers are called {', '.join(twice)}: give each its own name")
+    if not providers:
+        raise ValueError("nobody carries codes: name a provider")
+    return providers
+
+
+Providers = Annotated[tuple[AnyProvider, ...], AfterValidator(_require_own_names)]
+
+
 @dataclass(config=SECTION, kw_only=True)
 class SignupSettings:
     """[signup] How newcomers prove their number."""
 
-    providers: tuple[AnyProvider, ...] = (ConsoleSettings(name="console"),)
+    providers: Providers = (ConsoleSettings(name="console"),)
     """Who carries the codes, each with its kind: see the tables below. In the environment: JSON."""
 
     code_validity_s: Annotated[int, Field(ge=60, le=600)] = 600

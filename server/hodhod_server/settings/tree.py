@@ -35,6 +35,7 @@ from hodhod_server.settings.sections import (
     WorkerSettings,
 )
 from hodhod_server.settings.signup import SignupSettings
+from hodhod_server.settings.texts import TextSettings
 
 ENVIRONMENT_PREFIX = "HODHOD__"
 CONFIG_FILE_VARIABLE = "HODHOD_CONFIG"
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     public: PublicSettings = Field(default_factory=PublicSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
     signup: SignupSettings = Field(default_factory=SignupSettings)
+    texts: TextSettings = Field(default_factory=TextSettings)
     group_commit: GroupCommitSettings = Field(default_factory=GroupCommitSettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     load: LoadSettings = Field(default_factory=LoadSettings)

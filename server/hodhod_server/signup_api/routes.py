@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
 
 from hodhod_server.services.sessions import Sessions
 from hodhod_server.services.signup import Signup
-from hodhod_server.signup_api import challenges, outbox, sessions
+from hodhod_server.signup_api import callbacks, challenges, outbox, sessions
 from hodhod_server.sms.console import ConsoleProvider
+from hodhod_server.sms.provider import Provider
 from hodhod_server.web.endpoints import add_endpoints
 
 ENDPOINTS: Final = (*challenges.ENDPOINTS, *sessions.ENDPOINTS)
+OPERATIONS: Final = (*ENDPOINTS, *callbacks.ENDPOINTS)
 
 
 def add_signup_api(app: web.Application, signup: Signup, returning: Sessions) -> None:
@@ -22,7 +25,16 @@ def add_signup_api(app: web.Application, signup: Signup, returning: Sessions) ->
     add_endpoints(app, ENDPOINTS)
 
 
-def add_outbox(app: web.Application, console: ConsoleProvider) -> None:
-    """Serve the console provider's texts, for development."""
-    app[outbox.CONSOLE] = console
-    add_endpoints(app, outbox.ENDPOINTS)
+def add_outbox(app: web.Application, providers: Mapping[str, Provider]) -> None:
+    """Serve the first console's texts, for development; nothing where there is none."""
+    for provider in providers.values():
+        if isinstance(provider, ConsoleProvider):
+            app[outbox.CONSOLE] = provider
+            add_endpoints(app, outbox.ENDPOINTS)
+            return
+
+
+def add_callbacks(app: web.Application, known: callbacks.Callbacks) -> None:
+    """Serve what providers call. No gate is before it: what they tell ends waiting."""
+    app[callbacks.CALLBACKS] = known
+    add_endpoints(app, callbacks.ENDPOINTS)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -45,6 +45,8 @@ class CodeMessage(msgspec.Struct, frozen=True, kw_only=True):
     reference: str
     valid_s: int = 600
     """What is left of the code's life: the network need not deliver it later."""
+    tag: str = ""
+    """Two letters that the screen shows too, where a number has several challenges."""
 
     def __repr__(self) -> str:
         return f"CodeMessage({self.reference})"
@@ -156,6 +158,7 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True):
         return "Callback()"
 
 
+@runtime_checkable
 class CallingBack(Protocol):
     """A provider that tells by calling `/v1/signup/callbacks/{name}/{secret}`."""
 
@@ -164,6 +167,7 @@ class CallingBack(Protocol):
         ...
 
 
+@runtime_checkable
 class Polled(Protocol):
     """A provider that must be asked. Neither call raises: nothing new is an empty answer."""
 
@@ -178,6 +182,7 @@ class Polled(Protocol):
         ...
 
 
+@runtime_checkable
 class Metered(Protocol):
     """A provider that tells how much money is left."""
 
