@@ -9,6 +9,7 @@ to sync, since others could not reach them until then.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
@@ -19,6 +20,8 @@ from hodhod_server.domain.ids import UserId
 
 RETRY_S: Final = 1.0
 GATHER_S: Final = 0.005  # nobody feels it, and a storm writes two hundred times a second at most
+# A route that stands too long costs a push to nobody: departures can be gathered for longer.
+GATHER_DEPARTED_S: Final = 0.25
 
 
 class _Gathered:
@@ -57,6 +60,7 @@ class RouteKeeper:
         self._arrived = _Gathered()
         self._being_written = _Gathered()
         self._departed: set[UserId] = set()
+        self._remove_at = math.inf
         self._changed = asyncio.Event()
         self._write_all_at = 0.0
         self._is_incomplete = False  # somebody here may have no route
@@ -80,7 +84,9 @@ class RouteKeeper:
         if self._present[user] <= 0:
             del self._present[user]
             self._departed.add(user)
-            self._changed.set()
+            if self._remove_at == math.inf:
+                self._remove_at = asyncio.get_running_loop().time() + GATHER_DEPARTED_S
+                self._changed.set()
 
     def rewrite(self) -> None:
         """Redis may have lost the table: write this gateway's part again."""
@@ -92,7 +98,7 @@ class RouteKeeper:
         self._write_all_at = loop.time() + RENEW_S
         while True:
             try:
-                async with asyncio.timeout_at(self._write_all_at):
+                async with asyncio.timeout_at(self._next_at()):
                     await self._changed.wait()
             except TimeoutError:
                 pass
@@ -106,7 +112,7 @@ class RouteKeeper:
     async def withdraw(self) -> None:
         """This gateway stops: nobody is here any more."""
         try:
-            await self._routing.remove(list(self._present))
+            await self._routing.remove([*self._present, *self._departed])
         except BrokerUnavailable:
             return  # the routes expire by themselves
 
@@ -115,18 +121,31 @@ class RouteKeeper:
         if self._is_incomplete:
             arrived.settle()  # Redis is away, and has not been waited for in vain again
             return
-        departed, self._departed = self._departed, set()
         self._being_written = arrived
         try:
             await self._routing.add(arrived.people)
             arrived.settle()
-            await self._routing.remove(user for user in departed if user not in self._present)
+            if asyncio.get_running_loop().time() >= self._remove_at:
+                await self._remove()
         except BrokerUnavailable:
-            self._departed |= departed
             self._must_write_all(after_s=RETRY_S)
         finally:
             self._being_written = _Gathered()
             arrived.settle()
+
+    def _next_at(self) -> float:
+        """While Redis is away departures wait until all is written again."""
+        is_away = self._is_incomplete
+        return self._write_all_at if is_away else min(self._write_all_at, self._remove_at)
+
+    async def _remove(self) -> None:
+        self._remove_at = math.inf
+        departed, self._departed = self._departed, set()
+        try:
+            await self._routing.remove(user for user in departed if user not in self._present)
+        except BrokerUnavailable:
+            self._departed |= departed
+            raise
 
     async def _write_all(self) -> None:
         was_incomplete, self._is_incomplete = self._is_incomplete, False
@@ -137,7 +156,7 @@ class RouteKeeper:
             self._must_write_all(after_s=RETRY_S)
             return
         if was_incomplete:
-            self._changed.set()  # departures wait since then
+            self._remove_at = asyncio.get_running_loop().time()  # departures wait since then
             self._tell_gap()
 
     def _must_write_all(self, *, after_s: float) -> None:

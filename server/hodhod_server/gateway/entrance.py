@@ -69,7 +69,16 @@ class Entrance:
 class _Porch(asyncio.Protocol):
     """A connection of which it is not known yet what it will be."""
 
-    __slots__ = ("_entrance", "_giving_up", "_head", "_is_waiting", "_line", "_server")
+    __slots__ = (
+        "_entrance",
+        "_head",
+        "_is_waiting",
+        "_line",
+        "_server",
+        "heard_at",
+        "is_pinged",
+        "look_number",
+    )
 
     def __init__(self, entrance: Entrance, server: web.Server) -> None:
         self._entrance = entrance
@@ -77,14 +86,22 @@ class _Porch(asyncio.Protocol):
         self._head = b""
         self._is_waiting = False
         self._line: asyncio.Transport | None = None
-        self._giving_up: asyncio.TimerHandle | None = None
+        self.heard_at = 0.0
+        self.look_number = 0
+        self.is_pinged = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._line = cast(asyncio.Transport, transport)  # what uvloop has is one by its methods
-        # aiohttp knows how long it waits for an HTTP client.
-        self._giving_up = asyncio.get_running_loop().call_later(
-            self._entrance.house.settings.hello_timeout_s, self._pass_on
-        )
+        self.heard_at = asyncio.get_running_loop().time()
+        self._entrance.heartbeats.add(self)
+
+    def ping(self) -> None:
+        """It has been silent: aiohttp knows how long it waits for an HTTP client."""
+        self._pass_on()
+
+    def abort(self) -> None:
+        if self._line is not None:
+            self._line.abort()
 
     def data_received(self, data: bytes) -> None:
         self._head = head = self._head + data if self._head else data
@@ -96,19 +113,13 @@ class _Porch(asyncio.Protocol):
             admission = self._entrance.house.doors.admission
             if admission.is_open(Work.CONNECT):
                 self._is_waiting = True
-                self._stop_waiting()
                 admission.pace(self._go_in)
             else:
                 self._pass_on()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._line = None
-        self._stop_waiting()
-
-    def _stop_waiting(self) -> None:
-        if self._giving_up is not None:
-            self._giving_up.cancel()
-            self._giving_up = None
+        self._entrance.heartbeats.remove(self)
 
     def _go_in(self, is_in_time: bool) -> None:
         if self._line is None or self._line.is_closing():
@@ -130,14 +141,15 @@ class _Porch(asyncio.Protocol):
         caller = self._entrance.prove(headers.get("Authorization"))
         line.write(handshake.answer(headers, codec))
         UPGRADED.inc()
+        self._entrance.heartbeats.remove(self)
         self._entrance.open(line, codec, caller, early)
 
     def _pass_on(self) -> None:
         """To aiohttp, as if it had been there from the beginning."""
-        self._stop_waiting()
-        line = self._line
+        line, self._line = self._line, None
         if line is None or line.is_closing():
             return
+        self._entrance.heartbeats.remove(self)
         http = self._server()
         line.set_protocol(http)
         http.connection_made(line)

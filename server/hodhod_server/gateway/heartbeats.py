@@ -51,7 +51,8 @@ class Heartbeats:
         self._count -= 1
         if not self._count:
             self._none.set()
-        self._looks[one.look_number].discard(one)
+        if (others := self._looks.get(one.look_number)) is not None:
+            others.discard(one)
 
     async def until_none(self) -> None:
         """Wait until all are over."""

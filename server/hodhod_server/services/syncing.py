@@ -31,6 +31,7 @@ from hodhod_wire.limits import ID_MAX
 
 QUEUE_MAX: Final = 10_000  # several seconds of a storm; beyond, coming again later is cheaper
 WAIT_S: Final = 2.0  # longer than that is no burst
+GATHER_S: Final = 0.003  # nobody feels it; those who were let in together ask together
 SYNCS_AT_ONCE: Final = 32
 EVENTS_AT_ONCE: Final = 1_000  # of several syncs; a long catch-up does not hold up the others
 RETRY_AFTER_S: Final = 2.0
@@ -78,12 +79,13 @@ class Syncing:
         """Answer syncs, until cancelled."""
         while True:
             await self._filled.wait()
+            await asyncio.sleep(GATHER_S)
             batch = self._take()
-            if not batch:
-                continue
             try:
                 async with self._database.connection() as connection:
-                    await _answer(connection, batch)
+                    while batch:
+                        await _answer(connection, batch)
+                        batch = self._take()
             except HodhodError as refusal:
                 for asked in batch:
                     if not asked.page.done():
