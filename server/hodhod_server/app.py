@@ -33,9 +33,11 @@ from hodhod_server.domain.ids import ChatId, GatewayId, UserId
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.load import Load
 from hodhod_server.gateway.commands import Commands
-from hodhod_server.gateway.connection import Connection
 from hodhod_server.gateway.doors import Doors
+from hodhod_server.gateway.entrance import Entrance
+from hodhod_server.gateway.errands import Errands
 from hodhod_server.gateway.handler import add_websocket, upgrade
+from hodhod_server.gateway.house import House
 from hodhod_server.gateway.hub import Hub
 from hodhod_server.http_api.routes import ENDPOINTS as GATEWAY_ENDPOINTS
 from hodhod_server.http_api.routes import add_json_api
@@ -155,19 +157,21 @@ async def gateway(
         )
         admission = Admission(load, settings.gateway, database.is_slow)
         doors = Doors(sessions, fanout.hub, fanout.routes, fanout.audiences, admission)
-        app = _gateway_app(settings, clock, inside, doors, admission)
+        entrance = Entrance(
+            House(doors, Commands(inside, admission), Errands(), settings.gateway, clock)
+        )
+        app = _gateway_app(settings, inside, entrance, admission)
         add_health(app, database.is_reachable)
         app.on_shutdown.append(lambda _: fanout.routes.withdraw())
+        app.on_shutdown.append(lambda _: entrance.wait_until_empty())
         app.on_cleanup.append(lambda _: register.leave(writer.is_idle, delivery.is_idle))
         yield Parts(
             app=app,
             loops=(
-                probe.run,
-                writer.run,
+                *(probe.run, writer.run),
+                *(entrance.house.errands.run, entrance.heartbeats.run),
                 *fanout.loops,
-                inside.syncing.run,
-                inside.positions.run,
-                sessions.run,
+                *(inside.syncing.run, inside.positions.run, sessions.run),
                 partial(broker.run, fanout.hub),
                 register.run,
             ),
@@ -232,21 +236,17 @@ def note_gap(rights: Rights, audiences: Audiences) -> None:
 
 
 def _gateway_app(
-    settings: Settings, clock: Clock, inside: Inside, doors: Doors, admission: Admission
+    settings: Settings, inside: Inside, entrance: Entrance, admission: Admission
 ) -> web.Application:
     """The gateway's edge: the socket and its JSON twin."""
 
     async def say_goodbye(_: web.Application) -> None:
-        doors.close(CloseCode.GOING_AWAY)
+        entrance.house.doors.close(CloseCode.GOING_AWAY)
 
     app = new_app()
-    commands = Commands(inside, admission)
-    opener = partial(
-        Connection, doors=doors, commands=commands, settings=settings.gateway, clock=clock
-    )
     use_gate(app, admission, GATEWAY_ENDPOINTS, connect=upgrade)
     use_authenticator(app, inside.sessions)
-    add_websocket(app, opener, settings.gateway)
+    add_websocket(app, entrance)
     add_json_api(app, settings, inside, {"signup": SIGNUP_OPERATIONS, "media": OPERATIONS})
     app.on_shutdown.append(say_goodbye)
     return app

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from collections.abc import Awaitable, Callable
 
 import aiohttp
 import pytest
 
+from hodhod_server.gateway.connection import Connection
 from hodhod_server.settings import GatewaySettings, Settings
 from tests.eventually import eventually
 from tests.gateway.conftest import Gateway
@@ -19,10 +21,16 @@ Connect = Callable[..., Awaitable[RawClient]]
 LONG_TEXT = "م" * 4096  # 8 KiB
 
 
-def names_of_tasks() -> list[str]:
-    """What runs for connections, their requests included."""
+def errands() -> int:
+    """How many tasks there are for requests of connections."""
     names = (getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks())
-    return [name for name in names if name.startswith(("Connection.", "RequestHandler."))]
+    return list(names).count("_told")
+
+
+def left() -> int:
+    """How much there is of connections: themselves and their tasks."""
+    gc.collect()
+    return errands() + sum(isinstance(one, Connection) for one in gc.get_objects())
 
 
 def vanish(client: RawClient) -> None:
@@ -42,18 +50,18 @@ async def test_a_client_that_vanishes_with_pages_asked_for_leaves_nothing_behind
             await hers.send_text(chat, LONG_TEXT)
         for ref in range(1000, 1064):
             await hers.tell(t="history", ref=ref, chat=chat, limit=70)
-        await eventually(lambda: any("_answer_page" in name for name in names_of_tasks()))
+        await eventually(lambda: errands() > 0)
         vanish(hers)
-        await eventually(lambda: not names_of_tasks(), within_s=3)
+        await eventually(lambda: not left(), within_s=3)
 
 
 async def test_a_client_that_vanishes_before_hello_leaves_nothing_behind(
     base: str, connect: Connect
 ) -> None:
     client = await connect(base, None, hello="none")
-    await eventually(lambda: bool(names_of_tasks()))
+    await eventually(lambda: left() > 0)
     vanish(client)
-    await eventually(lambda: not names_of_tasks())
+    await eventually(lambda: not left())
 
 
 async def test_a_session_ended_between_upgrade_and_hello_does_not_get_in(

@@ -29,10 +29,10 @@ class StuckTransport:
         self.unsent = 0
         self.has_moved = asyncio.Event()
 
-    async def receive(self) -> bytes | None:
-        return None
-
     def pause(self) -> None:
+        pass
+
+    def resume(self) -> None:
         pass
 
     def send(self, frame: bytes) -> int:
@@ -45,7 +45,7 @@ class StuckTransport:
     async def drain(self) -> None:
         await self.has_moved.wait()
 
-    async def close(self, code: int) -> None:
+    def close(self, code: int) -> None:
         pass
 
     def abort(self) -> None:

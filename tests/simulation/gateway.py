@@ -25,6 +25,8 @@ from hodhod_server.domain.tokens import Caller
 from hodhod_server.gateway.commands import Commands
 from hodhod_server.gateway.connection import Connection
 from hodhod_server.gateway.doors import Doors
+from hodhod_server.gateway.errands import Errands
+from hodhod_server.gateway.house import House
 from hodhod_server.services.accounts import Accounts
 from hodhod_server.services.admission import Admission
 from hodhod_server.services.audiences import Audiences
@@ -84,6 +86,9 @@ class PlainTokens:
             raise Unauthenticated
         return Caller(UserId(int(user)), DeviceId(int(device)))
 
+    def has_ended(self, device: DeviceId) -> bool:
+        return False
+
 
 class ObservedCommands(Commands):
     """Tells which messages the server refused: those may lose their place, says the contract."""
@@ -121,7 +126,7 @@ class Gateway:
         self.process: Final = process
         self.redis: Final[MemoryRedis] = redis.client(process)
         self.cables: Final[list[Cable]] = []
-        self._clock = clock = LoopClock()
+        clock = LoopClock()
         database, log_only = postgres.pool(POOL), postgres.pool(1)
         name = GatewayId(process.name)
         broker = RedisBroker(self.redis.as_redis, "sim", name, dice)
@@ -158,10 +163,11 @@ class Gateway:
             file_links=FileLinks(database, rights, MediaLinks(KEYS.media_link, clock, link_s=60)),
         )
         admission = Admission(load, SETTINGS, database.is_slow)
-        self._doors = Doors(PlainTokens(), hub, routes, audiences, admission)
-        self._commands = ObservedCommands(inside, admission, note_refused)
+        doors = Doors(PlainTokens(), hub, routes, audiences, admission)
+        commands = ObservedCommands(inside, admission, note_refused)
+        self._house = House(doors, commands, Errands(), SETTINGS, clock)
         self._loops: Sequence[Callable[[], Awaitable[None]]] = (
-            writer.run,
+            *(self._house.errands.run, writer.run),
             *(hub.run, audiences.run, routes.run),
             *(delivery.run_here, delivery.run_elsewhere, delivery.run_gaps),
             *(inside.syncing.run, inside.positions.run),
@@ -190,7 +196,7 @@ class Gateway:
 
     async def stop(self) -> None:
         """As on SIGTERM: everybody is sent away, routes are withdrawn, its entry is struck off."""
-        self._doors.close(CloseCode.GOING_AWAY)
+        self._house.doors.close(CloseCode.GOING_AWAY)
         await self._routes.withdraw()
         await asyncio.sleep(SERVES_OUT_S)
         await self._register.leave(self._writer.is_idle, self._delivery.is_idle)
@@ -201,17 +207,15 @@ class Gateway:
                 tasks.create_task(_forever(loop))
 
     async def _serve(self, cable: Cable, token: str) -> None:
-        connection = Connection(
-            GatewayEnd(cable, SETTINGS.send_queue_bytes_max),
-            MSGPACK,
-            self._doors,
-            self._commands,
-            SETTINGS,
-            self._clock,
-        )
+        end = GatewayEnd(cable, SETTINGS.send_queue_bytes_max)
+        doors = self._house.doors
+        connection = Connection(end, MSGPACK, self._house, doors.authenticate(token))
+        connection.begin()
         try:
-            await connection.run(token)
+            while (message := await end.receive()) is not None:
+                connection.take(message)
         finally:
+            connection.lost()
             if self.process.is_alive:
                 cable.up.finish(None)
                 cable.down.end(None)

@@ -183,12 +183,19 @@ class GatewayEnd:
     def __init__(self, cable: Cable, unsent_bytes_max: int) -> None:
         self._cable = cable
         self._unsent_bytes_max = unsent_bytes_max
+        self._reads = asyncio.Event()
+        self._reads.set()
 
     async def receive(self) -> bytes | None:
+        """The next message, not while reading is paused; `None` after the last."""
+        await self._reads.wait()
         return await self._cable.up.receive()
 
     def pause(self) -> None:
-        """Nothing is taken between two calls of `receive` anyway."""
+        self._reads.clear()
+
+    def resume(self) -> None:
+        self._reads.set()
 
     def send(self, frame: bytes) -> int:
         if not self._is_over:
@@ -203,10 +210,11 @@ class GatewayEnd:
         if self._is_over:
             raise ConnectionResetError
 
-    async def close(self, code: int) -> None:
+    def close(self, code: int) -> None:
         if not self._is_over:
             self._cable.down.end(code)
             self._cable.up.finish(None)
+        self.resume()
 
     def abort(self) -> None:
         if self._cable.gateway.is_alive:

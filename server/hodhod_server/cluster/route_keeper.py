@@ -9,6 +9,7 @@ to sync, since others could not reach them until then.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
@@ -19,7 +20,31 @@ from hodhod_server.domain.ids import UserId
 
 RETRY_S: Final = 1.0
 GATHER_S: Final = 0.005  # nobody feels it, and a storm writes two hundred times a second at most
-_Waiting = dict[UserId, asyncio.Future[None]]
+# A route that stands too long costs a push to nobody: departures can be gathered for longer.
+GATHER_DEPARTED_S: Final = 0.25
+
+
+class _Gathered:
+    """People whose routes are written together."""
+
+    __slots__ = ("_written", "people")
+
+    def __init__(self) -> None:
+        self.people: set[UserId] = set()
+        self._written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def until_written(self, user: UserId) -> asyncio.Future[None]:
+        """The same for all of them; for others, done."""
+        if user in self.people:
+            return self._written
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    def settle(self) -> None:
+        """Whoever waits goes on."""
+        if not self._written.done():
+            self._written.set_result(None)
 
 
 class RouteKeeper:
@@ -32,24 +57,26 @@ class RouteKeeper:
         self._routing = routing
         self._tell_gap = tell_gap
         self._present: Counter[UserId] = Counter()
-        self._arrived: _Waiting = {}
-        self._being_written: _Waiting = {}
+        self._arrived = _Gathered()
+        self._being_written = _Gathered()
         self._departed: set[UserId] = set()
+        self._remove_at = math.inf
         self._changed = asyncio.Event()
         self._write_all_at = 0.0
         self._is_incomplete = False  # somebody here may have no route
 
-    async def arrive(self, user: UserId) -> None:
-        """One more connection of this person. Returns when pushes for them come here."""
+    def arrive(self, user: UserId) -> asyncio.Future[None]:
+        """One more connection of this person. Done when pushes for them come here.
+
+        The future is shared by all whose routes are written together; nobody may cancel it.
+        """
         self._present[user] += 1
-        waiting = self._arrived.get(user)
-        if waiting is None and self._present[user] > 1:
-            waiting = self._being_written.get(user)
-        elif waiting is None:
-            waiting = self._arrived[user] = asyncio.get_running_loop().create_future()
+        if user not in self._arrived.people:
+            if self._present[user] > 1:
+                return self._being_written.until_written(user)
+            self._arrived.people.add(user)
             self._changed.set()
-        if waiting is not None:
-            await asyncio.shield(waiting)
+        return self._arrived.until_written(user)
 
     def depart(self, user: UserId) -> None:
         """One connection of this person less."""
@@ -57,7 +84,9 @@ class RouteKeeper:
         if self._present[user] <= 0:
             del self._present[user]
             self._departed.add(user)
-            self._changed.set()
+            if self._remove_at == math.inf:
+                self._remove_at = asyncio.get_running_loop().time() + GATHER_DEPARTED_S
+                self._changed.set()
 
     def rewrite(self) -> None:
         """Redis may have lost the table: write this gateway's part again."""
@@ -69,7 +98,7 @@ class RouteKeeper:
         self._write_all_at = loop.time() + RENEW_S
         while True:
             try:
-                async with asyncio.timeout_at(self._write_all_at):
+                async with asyncio.timeout_at(self._next_at()):
                     await self._changed.wait()
             except TimeoutError:
                 pass
@@ -83,27 +112,40 @@ class RouteKeeper:
     async def withdraw(self) -> None:
         """This gateway stops: nobody is here any more."""
         try:
-            await self._routing.remove(list(self._present))
+            await self._routing.remove([*self._present, *self._departed])
         except BrokerUnavailable:
             return  # the routes expire by themselves
 
     async def _write_changes(self) -> None:
-        arrived, self._arrived = self._arrived, {}
+        arrived, self._arrived = self._arrived, _Gathered()
         if self._is_incomplete:
-            _settle(arrived)  # Redis is away, and has not been waited for in vain again
+            arrived.settle()  # Redis is away, and has not been waited for in vain again
             return
-        departed, self._departed = self._departed, set()
         self._being_written = arrived
         try:
-            await self._routing.add(arrived)
-            _settle(arrived)
+            await self._routing.add(arrived.people)
+            arrived.settle()
+            if asyncio.get_running_loop().time() >= self._remove_at:
+                await self._remove()
+        except BrokerUnavailable:
+            self._must_write_all(after_s=RETRY_S)
+        finally:
+            self._being_written = _Gathered()
+            arrived.settle()
+
+    def _next_at(self) -> float:
+        """While Redis is away departures wait until all is written again."""
+        is_away = self._is_incomplete
+        return self._write_all_at if is_away else min(self._write_all_at, self._remove_at)
+
+    async def _remove(self) -> None:
+        self._remove_at = math.inf
+        departed, self._departed = self._departed, set()
+        try:
             await self._routing.remove(user for user in departed if user not in self._present)
         except BrokerUnavailable:
             self._departed |= departed
-            self._must_write_all(after_s=RETRY_S)
-        finally:
-            self._being_written = {}
-            _settle(arrived)
+            raise
 
     async def _write_all(self) -> None:
         was_incomplete, self._is_incomplete = self._is_incomplete, False
@@ -114,16 +156,10 @@ class RouteKeeper:
             self._must_write_all(after_s=RETRY_S)
             return
         if was_incomplete:
-            self._changed.set()  # departures wait since then
+            self._remove_at = asyncio.get_running_loop().time()  # departures wait since then
             self._tell_gap()
 
     def _must_write_all(self, *, after_s: float) -> None:
         self._is_incomplete = True
         self._write_all_at = asyncio.get_running_loop().time() + after_s
         self._changed.set()
-
-
-def _settle(waiting: _Waiting) -> None:
-    for arrival in waiting.values():
-        if not arrival.done():
-            arrival.set_result(None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from hodhod_server.domain.chat_log import Appended
 from hodhod_server.domain.errors import WrongState
@@ -12,6 +12,7 @@ from hodhod_server.domain.load import Work
 from hodhod_server.domain.tokens import Caller
 from hodhod_server.services.admission import Admission
 from hodhod_server.services.inside import Inside
+from hodhod_server.telemetry import metrics
 from hodhod_wire.frames import (
     ChatState,
     ClientFrame,
@@ -28,10 +29,12 @@ from hodhod_wire.frames import (
     Reply,
     Send,
     Sync,
+    Synced,
     Typing,
 )
 
 # What is not here costs next to nothing, or is put off by the service that does it.
+# Syncs are let in by this, too, and wait in a line of their own (services/syncing.py).
 WORK: Final[Mapping[type[ClientFrame], Work]] = {
     Send: Work.MESSAGE,
     Sync: Work.SYNC,
@@ -39,6 +42,9 @@ WORK: Final[Mapping[type[ClientFrame], Work]] = {
     OpenChat: Work.OTHER,
     GetChat: Work.OTHER,
     MediaLink: Work.OTHER,
+}
+FRAMES_IN: Final = {
+    shape: metrics.FRAMES_IN.labels(shape.__name__) for shape in get_args(ClientFrame)
 }
 
 
@@ -64,6 +70,7 @@ class Commands:
 
     def admit(self, frame: ClientFrame) -> None:
         """Before any work: is there time for this frame now? Raises `Overloaded`."""
+        FRAMES_IN[type(frame)].inc()
         work = WORK.get(type(frame))
         if work is not None:
             self._admission.admit(work)
@@ -76,10 +83,14 @@ class Commands:
         """Queue a message; the caller awaits calls one by one, so that order is kept."""
         return await self._services.messaging.submit(caller, frame, origin)
 
+    def sync(self, caller: Caller, frame: Sync) -> asyncio.Future[Synced]:
+        """A page to come, which whoever no longer wants it cancels. Raises `HodhodError`."""
+        return self._services.syncing.submit(caller, frame)
+
     async def answer(self, caller: Caller, frame: ClientFrame) -> Reply:
         """Do what any other frame asks. Raises `HodhodError`."""
         work = WORK.get(type(frame))
-        if work is None:
+        if work is None or type(frame) is Sync:
             return await self._handlers[type(frame)](caller, frame)
         async with self._admission.turn(work):
             return await self._handlers[type(frame)](caller, frame)

@@ -1,147 +1,39 @@
-"""`GET /v1/ws`: from an HTTP upgrade (RFC 6455) to a `Connection`."""
+"""`GET /v1/ws` as aiohttp sees it: refusals, and upgrades that come later on an HTTP connection."""
 
 from __future__ import annotations
 
-import asyncio
-import socket as socket_options
-from collections.abc import Callable
 from typing import Final
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from hodhod_server.domain.errors import Malformed
-from hodhod_server.gateway.connection import CLOSE_S, Connection
-from hodhod_server.gateway.messages import Messages
-from hodhod_server.gateway.writer import Transport
-from hodhod_server.settings import GatewaySettings
-from hodhod_server.web.callers import bearer_token, caller
-from hodhod_wire.codec import CODECS, MSGPACK, Codec, InvalidFrame
+from hodhod_server.gateway import handshake
+from hodhod_server.gateway.entrance import PATH, Entrance
+from hodhod_server.web.serving import FRONT, Front
 
-# A frame over its limit but below this is refused by name; above it the protocol closes with 1009.
-MESSAGE_BYTES_MAX: Final = 1024 * 1024
-# What the kernel keeps of a client whose connection is paused; it would keep megabytes.
-UNREAD_BYTES: Final = 64 * 1024
-Opener = Callable[[Transport, Codec], Connection]
-MESSAGES: Final = {codec: Messages(binary=codec.binary) for codec in CODECS.values()}
-OPENER: Final = web.AppKey[Opener]("OPENER")
-SETTINGS: Final = web.AppKey("SETTINGS", GatewaySettings)
+ENTRANCE: Final = web.AppKey("ENTRANCE", Entrance)
 
 
-def add_websocket(app: web.Application, opener: Opener, settings: GatewaySettings) -> None:
-    """Serve the socket; `opener` makes a connection of a transport and its codec."""
-    app[OPENER] = opener
-    app[SETTINGS] = settings
-    app.router.add_get("/v1/ws", upgrade)
+def add_websocket(app: web.Application, entrance: Entrance) -> None:
+    """Serve the socket, at the entrance and behind it."""
+    app[ENTRANCE] = entrance
+    app[FRONT] = Front(entrance.first)
+    app.router.add_get(PATH, upgrade)
 
 
 async def upgrade(request: web.Request) -> web.StreamResponse:
-    """A connection, from its upgrade to its end."""
-    codec, settings = _negotiate(request), request.app[SETTINGS]
-    token = bearer_token(request)
-    if token is not None:
-        caller(request)  # a wrong one is refused while HTTP can still say so
-    socket = web.WebSocketResponse(
-        protocols=(codec.subprotocol,),
-        heartbeat=settings.heartbeat_s,
-        max_msg_size=MESSAGE_BYTES_MAX,
-        timeout=CLOSE_S,
-        compress=False,
-    )
-    if not socket.can_prepare(request).ok:
+    """Take the connection over; the response is for aiohttp's eyes only."""
+    entrance, headers = request.app[ENTRANCE], request.headers
+    codec = handshake.negotiate(headers)
+    caller = entrance.prove(headers.get("Authorization"))
+    answer = handshake.answer(headers, codec)
+    http, line = request.protocol, request.transport
+    if not http._upgraded:
         raise Malformed("this address takes WebSocket upgrades only")
-    await socket.prepare(request)
-    transport = _AiohttpTransport(socket, request, codec, settings.send_queue_bytes_max)
-    await request.app[OPENER](transport, codec).run(token)
-    return socket
-
-
-def _negotiate(request: web.Request) -> Codec:
-    """The first of the offered subprotocols that is ours; MessagePack where none is offered."""
-    header = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
-    offered = [name for part in header.split(",") if (name := part.strip())]
-    if not offered:
-        return MSGPACK
-    for name in offered:
-        if name in CODECS:
-            return CODECS[name]
-    raise Malformed(f"offer one of the subprotocols {', '.join(CODECS)}")
-
-
-class _AiohttpTransport:
-    """An upgraded request as the transport of a connection.
-
-    Frames are written beside aiohttp's own (pings, the goodbye), each as one whole message.
-    """
-
-    __slots__ = ("_is_paused", "_line", "_message", "_request", "_socket")
-
-    def __init__(
-        self,
-        socket: web.WebSocketResponse,
-        request: web.Request,
-        codec: Codec,
-        unsent_bytes_max: int,
-    ) -> None:
-        if request.transport is None:
-            raise ConnectionResetError
-        self._socket = socket
-        self._request = request
-        self._is_paused = False
-        self._line = request.transport
-        self._message = MESSAGES[codec]
-        self._line.set_write_buffer_limits(unsent_bytes_max // 2)
-        self._line.get_extra_info("socket").setsockopt(
-            socket_options.SOL_SOCKET, socket_options.SO_RCVBUF, UNREAD_BYTES
-        )
-
-    async def receive(self) -> bytes | None:
-        if self._line.is_closing():
-            return None  # what it sent and was not read is lost, as if it had been on the way
-        if self._is_paused:
-            # It runs only if nothing is here already: else `receive` returns before the loop does.
-            going_on = asyncio.get_running_loop().call_soon(self._go_on)
-            message = await self._socket.receive()
-            going_on.cancel()
-        else:
-            message = await self._socket.receive()
-        match message.type:
-            case WSMsgType.BINARY if self._message.binary:
-                data: bytes = message.data
-                return data
-            case WSMsgType.TEXT if not self._message.binary:
-                text: str = message.data
-                return text.encode()
-            case WSMsgType.BINARY | WSMsgType.TEXT:
-                raise InvalidFrame("Wrong kind of message for this subprotocol")
-            case _:
-                return None
-
-    def pause(self) -> None:
-        if not self._is_paused and not self._line.is_closing():
-            self._is_paused = True
-            self._line.pause_reading()
-
-    def _go_on(self) -> None:
-        self._is_paused = False
-        if not self._line.is_closing():
-            self._line.resume_reading()
-
-    def send(self, frame: bytes) -> int:
-        message = self._message.of(frame)
-        if not self._line.is_closing():
-            self._line.write(message)
-        return len(message)
-
-    def unsent_bytes(self) -> int:
-        return self._line.get_write_buffer_size()
-
-    async def drain(self) -> None:
-        await self._request.writer.drain()
-        if self._line.is_closing():
-            raise ConnectionResetError
-
-    async def close(self, code: int) -> None:
-        await self._socket.close(code=code)
-
-    def abort(self) -> None:
-        self._line.abort()
+    if line is None:
+        raise ConnectionResetError
+    early, http.transport = http._message_tail, None
+    http.connection_lost(None)  # as far as aiohttp can see; it lets go of everything
+    line.write(answer)
+    entrance.open(line, codec, caller, early)
+    return web.Response(status=101)

@@ -7,6 +7,10 @@ from typing import Final
 _FINAL: Final = 0x80
 _TEXT: Final = 0x1
 _BINARY: Final = 0x2
+_CLOSE: Final = 0x8
+_PING: Final = 0x9
+_PONG: Final = 0xA
+PING: Final = bytes([_FINAL | _PING, 0])
 
 
 class Messages:
@@ -30,6 +34,16 @@ class Messages:
             self._message = self._first_byte + _length(len(payload)) + payload
             self._payload = payload
         return self._message
+
+
+def close(code: int) -> bytes:
+    """The goodbye."""
+    return bytes([_FINAL | _CLOSE, 2]) + code.to_bytes(2)
+
+
+def pong(payload: bytes) -> bytes:
+    """The answer to a ping, which has at most 125 bytes."""
+    return bytes([_FINAL | _PONG, len(payload)]) + payload
 
 
 def _length(size: int) -> bytes:

@@ -17,12 +17,11 @@ STALLED_S_MAX: Final = 20.0  # a mobile link that stalls for longer is reconnect
 class Transport(Protocol):
     """A connection that exists already: the gateway's classes take one, they do not open one."""
 
-    async def receive(self) -> bytes | None:
-        """The next message; `None` when the connection is over. Raises `InvalidFrame`."""
-        ...
-
     def pause(self) -> None:
-        """Take no more from the network until what is here has been received."""
+        """Take no more from the network until `resume`."""
+
+    def resume(self) -> None:
+        """Go on taking, if it was paused."""
 
     def send(self, frame: bytes) -> int:
         """Hand over a message, never waiting; returns how many bytes that makes on the line."""
@@ -36,9 +35,8 @@ class Transport(Protocol):
         """Wait until less than half of what a writer may leave unsent is. Raises `OSError`."""
         ...
 
-    async def close(self, code: int) -> None:
-        """Say goodbye, with a code, and wait shortly for the answer."""
-        ...
+    def close(self, code: int) -> None:
+        """Say goodbye, with a code, after what was sent; cut soon if there is no answer."""
 
     def abort(self) -> None:
         """Cut the connection."""

@@ -12,10 +12,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Final
 
 from hodhod_server.domain.errors import Overloaded
 from hodhod_server.domain.load import Level, Load, Spread, Work
+from hodhod_server.services.arrivals import Arrivals, Step
 from hodhod_server.services.turnstile import Turnstile
 from hodhod_server.settings import GatewaySettings
 from hodhod_server.telemetry import metrics
@@ -31,8 +33,6 @@ SHED_FROM: Final = {
 RETRY_LOW_S: Final = {Level.CALM: 1.0, Level.BUSY: 2.0, Level.STRAINED: 3.0, Level.SATURATED: 4.0}
 RETRY_FACTOR: Final = 3.0
 RECONNECT_MS_MAX: Final = 30_000
-ARRIVALS_MAX: Final = 8  # each step of one takes about a millisecond
-ARRIVAL_S: Final = 2.0  # longer than that a client waits better at home
 _SHED: Final = {work: metrics.SHED.labels(work) for work in Work}
 
 
@@ -45,8 +45,12 @@ class Gate:
 
     def admit(self, work: Work) -> None:
         """Returns if this work may begin. Raises `Overloaded`."""
-        if self._load.level >= SHED_FROM[work]:
+        if not self.is_open(work):
             raise self.refusal(work)
+
+    def is_open(self, work: Work) -> bool:
+        """Would `admit` let this work begin?"""
+        return self._load.level < SHED_FROM[work]
 
     def refusal(self, work: Work) -> Overloaded:
         """The answer to what is not let in."""
@@ -69,7 +73,7 @@ class Admission(Gate):
         other = max(1, settings.requests_at_work_max // 3)
         sync = max(1, settings.requests_at_work_max - other)
         self._turnstile = Turnstile({Work.SYNC: sync, Work.OTHER: other}, is_pool_slow)
-        self._arrivals = Turnstile({Work.CONNECT: ARRIVALS_MAX}, lambda: False, ARRIVAL_S)
+        self._arrivals = Arrivals()
         self._connections = 0
 
     def admit(self, work: Work) -> None:
@@ -80,21 +84,27 @@ class Admission(Gate):
         if work is Work.MESSAGE:
             return
         super().admit(work)
-        if work is Work.CONNECT and self._connections >= self._settings.connections_max:
-            raise self.refusal(work)
+
+    def is_open(self, work: Work) -> bool:
+        """Would `admit` let this work begin? For a connection there must also be room."""
+        is_full = self._connections >= self._settings.connections_max
+        return super().is_open(work) and not (is_full and work is Work.CONNECT)
 
     def turn(self, work: Work) -> AbstractAsyncContextManager[None]:
         """One of the places of `SYNC` and `OTHER`. Entering raises `Overloaded`."""
         return self._turnstile.turn(work)
 
-    async def pace(self) -> None:
-        """One step of an arrival, no more than a few in a turn of the event loop.
+    def pace(self, step: Step) -> None:
+        """Take one step of an arrival when it is its turn; it is told whether that is in time."""
+        self._arrivals.take(step)
 
-        A wall of arrivals is served a little later this way, and nobody else with it. Raises
-        `Overloaded` where it is too high.
-        """
-        async with self._arrivals.turn(Work.CONNECT):
-            await asyncio.sleep(0)
+    async def wait_for_turn(self) -> None:
+        """The same for who waits. Raises `Overloaded`."""
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if not self._arrivals.is_late:
+            self._arrivals.take(partial(_tell, turn))
+        if self._arrivals.is_late or not await turn:
+            raise self.refusal(Work.CONNECT)
 
     def note_connections(self, count: int) -> None:
         """So many connections there are."""
@@ -105,3 +115,8 @@ class Admission(Gate):
         """Over how long those who are here are to spread their return if this process dies."""
         needed_s = self._connections / self._settings.reconnects_per_s
         return min(RECONNECT_MS_MAX, round(needed_s * 1000))
+
+
+def _tell(turn: asyncio.Future[bool], is_in_time: bool) -> None:
+    if not turn.done():
+        turn.set_result(is_in_time)

@@ -43,17 +43,21 @@ class Audiences:
     def __init__(self, database: Database, audience: Audience) -> None:
         self._database = database
         self._audience = audience
-        self._arrived: dict[UserId, asyncio.Future[None]] = {}
+        self._arrived: set[UserId] = set()
+        self._looked_up: asyncio.Future[None] | None = None
         self._changed: set[UserId] = set()
         self._filled = asyncio.Event()
 
     def arrive(self, user: UserId) -> asyncio.Future[None]:
-        """Somebody has come. Done when what is broadcast to them comes here."""
-        waiting = self._arrived.get(user)
-        if waiting is None:
-            waiting = self._arrived[user] = asyncio.get_running_loop().create_future()
-            self._filled.set()
-        return waiting
+        """Somebody has come. Done when what is broadcast to them comes here.
+
+        The future is shared by all who are looked up together; nobody may cancel it.
+        """
+        self._arrived.add(user)
+        self._filled.set()
+        if self._looked_up is None:
+            self._looked_up = asyncio.get_running_loop().create_future()
+        return self._looked_up
 
     def refresh(self, users: Iterable[UserId] | None) -> None:
         """These people came into chats or left some; `None`: anybody here may have."""
@@ -68,23 +72,23 @@ class Audiences:
             await self._filled.wait()
             await asyncio.sleep(GATHER_S)
             self._filled.clear()
-            arrived, self._arrived = self._arrived, {}
+            arrived, self._arrived = self._arrived, set()
+            looked_up, self._looked_up = self._looked_up, None
             changed, self._changed = self._changed, set()
-            remaining = iter(arrived.keys() | changed)
+            remaining = iter(arrived | changed)
             try:
                 while users := list(islice(remaining, USERS_AT_ONCE)):
                     await self._look_up(users, arrived)
             except Overloaded:
                 # Nobody waits for a database that is away; who hears more later must sync.
-                self._changed |= changed | arrived.keys()
+                self._changed |= changed | arrived
                 self._filled.set()
                 await asyncio.sleep(RETRY_S)
             finally:
-                _settle(arrived)
+                if looked_up is not None:
+                    looked_up.set_result(None)
 
-    async def _look_up(
-        self, users: Collection[UserId], arrived: dict[UserId, asyncio.Future[None]]
-    ) -> None:
+    async def _look_up(self, users: Collection[UserId], arrived: Collection[UserId]) -> None:
         chats: defaultdict[UserId, list[ChatId]] = defaultdict(list)
         async with self._database.connection() as connection:
             for user, chat in await rights.broadcast_chats_of(connection, users):
@@ -94,9 +98,3 @@ class Audiences:
         missed = [user for user in hearing_more if user not in arrived]
         if missed:
             self._audience.on_gap_for(missed, ())
-
-
-def _settle(arrived: dict[UserId, asyncio.Future[None]]) -> None:
-    for waiting in arrived.values():
-        if not waiting.done():
-            waiting.set_result(None)

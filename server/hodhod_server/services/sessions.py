@@ -91,6 +91,10 @@ class Sessions:
             raise Unauthenticated
         return caller
 
+    def has_ended(self, device: DeviceId) -> bool:
+        """Has this device's session been ended, within the life of its access tokens?"""
+        return device in self._ended
+
     async def issue(
         self, tx: Tx, user: User, device: DeviceId, token: RefreshToken, *, is_new: bool = False
     ) -> Session:

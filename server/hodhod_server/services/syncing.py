@@ -30,6 +30,8 @@ from hodhod_wire.frames import History, Page, Sync, Synced
 from hodhod_wire.limits import ID_MAX
 
 QUEUE_MAX: Final = 10_000  # several seconds of a storm; beyond, coming again later is cheaper
+WAIT_S: Final = 2.0  # longer than that is no burst
+GATHER_S: Final = 0.003  # nobody feels it; those who were let in together ask together
 SYNCS_AT_ONCE: Final = 32
 EVENTS_AT_ONCE: Final = 1_000  # of several syncs; a long catch-up does not hold up the others
 RETRY_AFTER_S: Final = 2.0
@@ -38,12 +40,14 @@ COMMIT_WITHIN: Final = timedelta(minutes=1)
 
 
 class _Asked:
-    __slots__ = ("page", "request", "user")
+    __slots__ = ("page", "request", "since_s", "user")
 
     def __init__(self, user: UserId, request: Sync) -> None:
         self.user = user
         self.request = request
-        self.page: asyncio.Future[Synced] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.since_s = loop.time()
+        self.page: asyncio.Future[Synced] = loop.create_future()
 
 
 _Planned = tuple[_Asked, SyncPage]
@@ -60,21 +64,28 @@ class Syncing:
 
     async def sync(self, caller: Caller, request: Sync) -> Synced:
         """One page of what happened beyond the client's positions. Raises `Overloaded`."""
+        return await self.submit(caller, request)
+
+    def submit(self, caller: Caller, request: Sync) -> asyncio.Future[Synced]:
+        """The same, to come; whoever no longer wants it cancels it. Raises `Overloaded`."""
         if len(self._queue) >= QUEUE_MAX:
             raise Overloaded(retry_after_s=RETRY_AFTER_S)
         asked = _Asked(caller.user, request)
         self._queue.append(asked)
         self._filled.set()
-        return await asked.page
+        return asked.page
 
     async def run(self) -> None:
         """Answer syncs, until cancelled."""
         while True:
             await self._filled.wait()
+            await asyncio.sleep(GATHER_S)
             batch = self._take()
             try:
                 async with self._database.connection() as connection:
-                    await _answer(connection, batch)
+                    while batch:
+                        await _answer(connection, batch)
+                        batch = self._take()
             except HodhodError as refusal:
                 for asked in batch:
                     if not asked.page.done():
@@ -107,7 +118,16 @@ class Syncing:
         batch = [self._queue.popleft() for _ in range(count)]
         if not self._queue:
             self._filled.clear()
-        return [asked for asked in batch if not asked.page.done()]  # not who has left since
+        in_time: list[_Asked] = []
+        since_s = asyncio.get_running_loop().time() - WAIT_S
+        for asked in batch:
+            if asked.page.done():
+                continue  # who asked has left since
+            if asked.since_s < since_s:
+                asked.page.set_exception(Overloaded(retry_after_s=RETRY_AFTER_S))
+            else:
+                in_time.append(asked)
+        return in_time
 
 
 async def _answer(connection: Tx, batch: Sequence[_Asked]) -> None:

@@ -34,7 +34,7 @@ def use_gate(
             return await handler(request)
         gate.admit(work)
         if isinstance(gate, Admission) and work is Work.CONNECT:
-            await gate.pace()
+            await gate.wait_for_turn()
         # A body comes as slowly as its client likes: no place is held meanwhile.
         if isinstance(gate, Admission) and work in TAKES_TURNS and request.method in WITHOUT_BODY:
             async with gate.turn(work):

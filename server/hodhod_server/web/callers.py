@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from hodhod_server.domain.errors import Unauthenticated
+from hodhod_server.domain.ids import DeviceId
 from hodhod_server.domain.tokens import Caller
 
 
@@ -15,6 +16,14 @@ class Authenticator(Protocol):
 
     def authenticate(self, token: str) -> Caller:
         """Raises `Unauthenticated`."""
+        ...
+
+
+class SessionAuthenticator(Authenticator, Protocol):
+    """Also knows whether a session has ended since its token was seen."""
+
+    def has_ended(self, device: DeviceId) -> bool:
+        """Has this device's session been ended, within the life of its tokens?"""
         ...
 
 
@@ -40,7 +49,11 @@ def bearer_token(request: web.Request) -> str | None:
 
     Raises `Unauthenticated` for a header of another scheme.
     """
-    header = request.headers.get("Authorization")
+    return token_of(request.headers.get("Authorization"))
+
+
+def token_of(header: str | None) -> str | None:
+    """The same, of the header's value."""
     if header is None:
         return None
     scheme, _, token = header.partition(" ")
