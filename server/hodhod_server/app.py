@@ -69,7 +69,7 @@ from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.uploads import Uploads
 from hodhod_server.services.views import Views
 from hodhod_server.settings import ListenSettings, Settings
-from hodhod_server.settings.providers import ConsoleSettings
+from hodhod_server.settings.providers import AnyProvider
 from hodhod_server.signup_api.routes import ENDPOINTS as SIGNUP_ENDPOINTS
 from hodhod_server.signup_api.routes import add_outbox, add_signup_api
 from hodhod_server.sms.console import ConsoleProvider
@@ -268,7 +268,7 @@ async def signup(
         yield Parts(app=app, loops=(probe.run,))
 
 
-def _terms(provider: ConsoleSettings) -> Terms:
+def _terms(provider: AnyProvider) -> Terms:
     return Terms(
         name=provider.name,
         channel=Channel(provider.channel),
