@@ -23,12 +23,21 @@ from hodhod_server.settings import (
 from hodhod_server.store.database import Database, open_database
 from tests.clock import FakeClock
 from tests.engine_pool import EnginePool, open_engine_pool
+from tests.system_packages import require_package
 
 CALM = LoadSettings(busy_ms=60_000, strained_ms=60_000, saturated_ms=60_000)
 """However slow the machine is, nothing is shed: tests that want a level say so."""
 
 for _name in [name for name in os.environ if name.startswith("HODHOD")]:
     del os.environ[_name]
+
+
+@pytest.fixture(autouse=True)
+def _needed_packages(request: pytest.FixtureRequest) -> None:
+    """`@pytest.mark.needs("kannel")`: a program that pip cannot install."""
+    for mark in request.node.iter_markers("needs"):
+        for package in mark.args:
+            require_package(package)
 
 
 @pytest.fixture(scope="session")

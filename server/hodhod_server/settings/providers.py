@@ -22,6 +22,7 @@ from hodhod_server.settings.http_providers import (
     MessageWaySettings,
     SmsIrSettings,
 )
+from hodhod_server.settings.line_providers import KannelSettings, SmppSettings, SmtpSettings
 
 
 @dataclass(config=SECTION, kw_only=True)
@@ -45,6 +46,9 @@ AnyProvider = Annotated[
     | FarazSmsSettings
     | IpPanelSettings
     | MessageWaySettings
-    | GenericSettings,
+    | GenericSettings
+    | SmppSettings
+    | KannelSettings
+    | SmtpSettings,
     Field(discriminator="kind"),
 ]

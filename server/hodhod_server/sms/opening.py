@@ -7,6 +7,7 @@ elsewhere, which hands what it hears to the listener.
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
@@ -23,6 +24,7 @@ from hodhod_server.settings.http_providers import (
     MessageWaySettings,
     SmsIrSettings,
 )
+from hodhod_server.settings.line_providers import KannelSettings, SmppSettings, SmtpSettings
 from hodhod_server.settings.providers import AnyProvider, ConsoleSettings
 from hodhod_server.sms.console import ConsoleProvider
 from hodhod_server.sms.farazsms import FarazSms
@@ -30,11 +32,14 @@ from hodhod_server.sms.generic import Generic
 from hodhod_server.sms.ghasedak import Ghasedak
 from hodhod_server.sms.http_sender import open_http
 from hodhod_server.sms.ippanel import IpPanel
+from hodhod_server.sms.kannel import Kannel, open_kannel
 from hodhod_server.sms.kavenegar import Kavenegar
 from hodhod_server.sms.melipayamak import MeliPayamak
 from hodhod_server.sms.msgway import MessageWay
 from hodhod_server.sms.provider import CallingBack, Channel, Listener, Provider, Terms
+from hodhod_server.sms.smpp import open_smpp
 from hodhod_server.sms.smsir import SmsIr
+from hodhod_server.sms.smtp import open_smtp
 
 Providers = Mapping[str, Provider]
 """By name, in the order of the settings."""
@@ -68,7 +73,10 @@ async def open_providers(
 
 def calls_back(settings: AnyProvider) -> bool:
     """Does this kind tell what happened by calling us?"""
-    return issubclass(_OVER_HTTP.get(type(settings), object), CallingBack)
+    kind = _OVER_HTTP.get(
+        type(settings), Kannel if isinstance(settings, KannelSettings) else object
+    )
+    return issubclass(kind, CallingBack)
 
 
 def terms_of(settings: AnyProvider) -> Terms:
@@ -99,7 +107,28 @@ async def _open_over_http(
         yield provider
 
 
+def _open_smpp(
+    settings: SmppSettings, terms: Terms, _: Clock, listener: Listener
+) -> AbstractAsyncContextManager[Provider]:
+    return open_smpp(settings, terms, listener, random.Random())
+
+
+def _open_kannel(
+    settings: KannelSettings, terms: Terms, _: Clock, __: Listener
+) -> AbstractAsyncContextManager[Provider]:
+    return open_kannel(settings, terms)
+
+
+def _open_smtp(
+    settings: SmtpSettings, terms: Terms, clock: Clock, _: Listener
+) -> AbstractAsyncContextManager[Provider]:
+    return open_smtp(settings, terms, clock)
+
+
 OPENERS: Final[Mapping[type[ProviderSettings], Opener]] = {
     ConsoleSettings: _open_console,
     **dict.fromkeys(_OVER_HTTP, _open_over_http),
+    SmppSettings: _open_smpp,
+    KannelSettings: _open_kannel,
+    SmtpSettings: _open_smtp,
 }

@@ -84,6 +84,14 @@ SIGNUP_HANDOFFS: Final = Counter(
 SIGNUP_HANDOFF_SECONDS: Final = Histogram(
     "hodhod_signup_handoff_seconds", "How long a sender took to answer.", buckets=LATENCY_S
 )
+LINES_UP: Final = Gauge(
+    "hodhod_provider_line_up", "Is the line to a provider of codes bound? 1 or 0.", ["provider"]
+)
+ARRIVALS_REFUSED: Final = Counter(
+    "hodhod_provider_arrivals_refused_total",
+    "Receipts and texts that a line must bring again: the queue to the database was full.",
+    ["provider"],
+)
 SIGNUP_TRIES: Final = Counter("hodhod_signup_tries_total", "Codes entered.", ["result"])
 SIGNUPS: Final = Counter("hodhod_signups_total", "Numbers proved, by account.", ["account"])
 SESSIONS_CONTINUED: Final = Counter(
