@@ -61,7 +61,6 @@ class Breaker:
         self.state = Health.OK
         self.cause = Cause.NONE
         self.opened_s = -math.inf
-        self.half_since_s = -math.inf
 
     @property
     def is_open_to_all(self) -> bool:
@@ -89,13 +88,14 @@ class Breaker:
         self.cause = Cause.NONE
         self._closed_s = now_s
 
-    def advance(self, now_s: float) -> None:
-        """After its pause a provider gets probes."""
-        if self.state is Health.DEAD and now_s >= self._until_s:
-            self.state = Health.HALF_OPEN
-            self.half_since_s = now_s
-            self._next_probe_s = now_s
-            self._taken_in_row = 0
+    def advance(self, now_s: float) -> bool:
+        """After its pause a provider gets probes. Has that begun now?"""
+        if self.state is not Health.DEAD or now_s < self._until_s:
+            return False
+        self.state = Health.HALF_OPEN
+        self._next_probe_s = now_s
+        self._taken_in_row = 0
+        return True
 
     def is_probe_due(self, now_s: float) -> bool:
         """Should the next first send be one, whatever chance says?"""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from random import Random
+from typing import Final
 
 import msgspec
 
@@ -23,6 +24,7 @@ from hodhod_server.sms.provider import Terms
 from hodhod_server.sms.router_rules import RouterRules
 
 Cell = tuple[str, str]
+DRAWS: Final = 32
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -64,7 +66,11 @@ class Road(msgspec.Struct, kw_only=True):
     cost_s: float
     cells: dict[Cell, Fading]
     code_s: float
-    """Time to a code when it arrives; refreshed each second."""
+    """Time to a code when it arrives; refreshed each second, as what follows."""
+    success: float = 1.0
+    """The share of codes believed to arrive."""
+    draws: list[float]
+    """Drawn from that belief. It changes once a second, and so do they."""
     delivered: int = 0
     undelivered: int = 0
 
@@ -84,6 +90,19 @@ class Weighing:
         self._roads = roads
         self._rules = rules
         self._random = random
+        self._opened: list[int] = []
+        self._other_code_s: list[float] = []
+
+    def begin(self) -> None:
+        """Look at what is the same for all sends of one moment."""
+        self._opened = [
+            number for number, road in enumerate(self._roads) if road.breaker.is_open_to_all
+        ]
+        codes_s = sorted(road.code_s for road in self._roads)
+        self._other_code_s = [
+            codes_s[1] if len(codes_s) > 1 and road.code_s == codes_s[0] else codes_s[0]
+            for road in self._roads
+        ]
 
     def choose(
         self, wanted: Wanted, waits_s: Sequence[float], backlog: int, now_s: float
@@ -98,12 +117,15 @@ class Weighing:
         probe = self._find_probe(wanted, waits_s, now_s)
         behind_s = self._behind_s(usable, waits_s, backlog)
         scores: dict[int, tuple[float, float, float]] = {}
+        best, best_s = usable[0], math.inf
         for number in usable:
             own_s = waits_s[number]
             wait_s = own_s + behind_s if own_s > 0 else 0.0
             success = self._draw_success(self._roads[number], wanted)
-            scores[number] = (self._score_s(number, wait_s, success), wait_s, success)
-        best = min(scores, key=lambda number: scores[number][0])
+            score_s = self._score_s(number, wait_s, success)
+            scores[number] = (score_s, wait_s, success)
+            if score_s < best_s:
+                best, best_s = number, score_s
         words = "least expected time to a code"
         if len(usable) == 1:
             words = "the only one that may be used"
@@ -119,14 +141,17 @@ class Weighing:
 
     def _usable(self, wanted: Wanted) -> tuple[list[int], dict[int, str]]:
         """Roads in no domain used before, if one is open; the others with why not."""
-        opened = [number for number, road in enumerate(self._roads) if road.breaker.is_open_to_all]
-        fresh = [
-            number
-            for number in opened
-            if self._roads[number].terms.failure_domain not in wanted.avoid
-        ]
+        opened = fresh = self._opened
+        if wanted.avoid:
+            fresh = [
+                number
+                for number in opened
+                if self._roads[number].terms.failure_domain not in wanted.avoid
+            ]
         usable = fresh or opened
         why_not: dict[int, str] = {}
+        if len(usable) == len(self._roads):
+            return usable, why_not
         for number, road in enumerate(self._roads):
             if not road.breaker.is_open_to_all:
                 why_not[number] = str(road.breaker.cause)
@@ -153,25 +178,18 @@ class Weighing:
         return backlog / rate_per_s if rate_per_s > 0 else 0.0
 
     def _draw_success(self, road: Road, wanted: Wanted) -> float:
-        expected, observed = road.evidence.belief()
-        weight = 1.0
-        if expected > self._rules.health.sample_max:
-            weight = self._rules.health.sample_max / expected
-        success = self._random.betavariate(
-            1.0 + weight * observed, 1.0 + weight * (expected - observed)
-        )
+        success = road.draws[int(self._random.random() * len(road.draws))]
         cell = road.cells.get((wanted.operator, wanted.client))
-        if cell is None or expected <= 0:
+        if cell is None:
             return success
-        whole = (observed + 1.0) / (expected + 1.0)
+        whole = road.success
         shrinkage = self._rules.health.shrinkage
         finer = (cell.observed + shrinkage * whole) / (cell.expected + shrinkage)
         return min(1.0, success * finer / whole)
 
     def _score_s(self, number: int, wait_s: float, success: float) -> float:
         road = self._roads[number]
-        others = [item.code_s for item in self._roads if item is not road] or [road.code_s]
-        if_lost_s = self._rules.hedge_after_s + min(others)
+        if_lost_s = self._rules.hedge_after_s + self._other_code_s[number]
         return wait_s + success * road.code_s + (1.0 - success) * if_lost_s + road.cost_s
 
     def _candidates(

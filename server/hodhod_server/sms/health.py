@@ -83,9 +83,12 @@ class Evidence:
                 return
             self.verdict = self._sum(curve, now_s, window_s)
 
-    def since(self, curve: ConversionCurve, now_s: float, start_s: float) -> Verdict:
-        """The verdict on what was sent from `start_s` on."""
-        return self._sum(curve, now_s, min(self._rules.windows_s[-1], now_s - start_s))
+    def restart(self, now_s: float) -> None:
+        """Forget all: what was seen before a breaker opened says nothing of the time after."""
+        self._sent = [0] * self._size
+        self._converted = [0] * self._size
+        self.settled = Fading(now_s=now_s)
+        self.fresh = self.verdict = Verdict()
 
     def belief(self) -> tuple[float, float]:
         """Expected and observed for the score: what has settled, fading, and what is fresh."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from hodhod_server.domain.ladder import SendKind
 from hodhod_server.sms.breaker import Bench, Breaker, Cause, Health, Seat
-from hodhod_server.sms.choice import Candidate, Road, Weighing, cost_in_seconds
+from hodhod_server.sms.choice import DRAWS, Candidate, Road, Weighing, cost_in_seconds
 from hodhod_server.sms.conversion import ConversionCurve
 from hodhod_server.sms.dispatch_queue import DispatchQueue, Urgency, Wanted
 from hodhod_server.sms.health import Evidence, Fading, FirstSend, Verdict, YoungSends
@@ -31,6 +31,7 @@ class Lane:
 
     def __init__(self, terms: Sequence[Terms], rules: RouterRules, random: Random) -> None:
         self._rules = rules
+        self._random = random
         self.curve = ConversionCurve(rules.curve)
         self.queue = DispatchQueue(rules.queue)
         self.bench = Bench(rules.health)
@@ -48,6 +49,7 @@ class Lane:
         blocked: set[Urgency] = set()
         left = most
         self._ready_s = math.inf
+        self._weighing.begin()
         waits_s = [self._wait_s(road, now_s) for road in self.roads]
         while left and len(self.queue) and min(waits_s, default=math.inf) <= 0:
             urgency = self.queue.turn(blocked)
@@ -125,12 +127,13 @@ class Lane:
             road.breaker is not breaker and road.breaker.is_open_to_all for road in self.roads
         )
 
-    def advance(self, now_s: float) -> list[tuple[float, float]]:
-        """Once a second: settle and judge. The losses proven: (when, how much)."""
+    def advance(self, now_s: float) -> float:
+        """Once a second: settle and judge. How many sends were proven lost, less the windfalls."""
         if int(now_s) <= self._judged_second:
-            return []
+            return 0.0
         self._judged_second = int(now_s)
-        losses = [self._settle(first, now_s) for first in self._grown(now_s) if first.provider]
+        grown = self.young.take_grown(now_s - self._rules.health.band_end_s)
+        lost = sum(self._settle(first, now_s) for first in grown if first.provider)
         for road in self.roads:
             self._judge(road, now_s)
         self.bench.judge([self._seat(road) for road in self.roads], now_s)
@@ -139,10 +142,7 @@ class Lane:
             self.curve.refresh(passed_s)
             self._usual_code_s = self._usual_conversion_s()
             self._refreshed_s = now_s
-        return [(now_s, loss) for loss in losses]
-
-    def _grown(self, now_s: float) -> Sequence[FirstSend]:
-        return self.young.take_grown(now_s - self._rules.health.band_end_s)
+        return lost
 
     def _settle(self, first: FirstSend, now_s: float) -> float:
         """A first send has run its course: into what is believed. How much of it is missing."""
@@ -162,16 +162,20 @@ class Lane:
         return share - (0.0 if first.converted_age_s is None else 1.0)
 
     def _judge(self, road: Road, now_s: float) -> None:
-        road.breaker.advance(now_s)
+        if road.breaker.advance(now_s):
+            road.evidence.restart(now_s)
         road.evidence.advance(now_s)
         road.evidence.judge(self.curve, now_s)
         settled = road.evidence.settled
         settled.fade(now_s, self._rules.health.half_life_s)
         weight = settled.observed + _CODE_SHRINKAGE
         road.code_s = (settled.waited_s + _CODE_SHRINKAGE * self._usual_code_s) / weight
-        if road.breaker.state is Health.HALF_OPEN:
-            since = road.evidence.since(self.curve, now_s, road.breaker.half_since_s)
-            road.breaker.judge_probes(since, now_s)
+        expected, observed = road.evidence.belief()
+        weight = min(1.0, self._rules.health.sample_max / max(1.0, expected))
+        arrived, missing = 1.0 + weight * observed, 1.0 + weight * (expected - observed)
+        road.success = arrived / (arrived + missing)
+        road.draws = self._draw(arrived, missing)
+        road.breaker.judge_probes(road.evidence.verdict, now_s)
 
     def _seat(self, road: Road) -> Seat:
         expected, observed = road.evidence.belief()
@@ -202,4 +206,8 @@ class Lane:
             cost_s=cost_in_seconds(terms, lane, self._rules),
             cells={},
             code_s=self._usual_code_s,
+            draws=self._draw(1.0, 1.0),
         )
+
+    def _draw(self, arrived: float, missing: float) -> list[float]:
+        return [self._random.betavariate(arrived, missing) for _ in range(DRAWS)]

@@ -198,7 +198,9 @@ class Router:
     def clear(self, provider: str, now_s: float) -> None:
         """An operator says that a provider is mended."""
         if provider in self._by_provider:
-            self._by_provider[provider][1].breaker.clear(now_s)
+            road = self._by_provider[provider][1]
+            road.evidence.restart(now_s)
+            road.breaker.clear(now_s)
 
     def states(self) -> list[RoadState]:
         """How every provider stands."""
@@ -238,8 +240,9 @@ class Router:
 
     def _advance(self, now_s: float) -> None:
         for lane in self._lanes.values():
-            for at_s, loss in lane.advance(now_s):
-                self._budget.note_judged(loss, at_s)
+            lost = lane.advance(now_s)
+            if lost:
+                self._budget.note_judged(lost, now_s)
         lost_before_s = now_s - self._rules.pace.lost_s
         while self._flights:
             send = next(iter(self._flights))
