@@ -22,6 +22,7 @@ from hodhod_wire.limits import PAGE_EVENTS_MAX, POSITIONS_MAX
 GAP_GRACE_S: Final = 0.25
 PAUSE_S: Final = 2.0  # after an answer that did not help
 SINCE_CHATS_MIN: Final = 1000  # fewer are asked for whole, which also tells of chats that are gone
+LIMIT_FIRST: Final = 128  # of a page, once one has not come through
 SLICE: Final = 100  # positions told at once; as many chats as servers put into a page
 
 
@@ -37,6 +38,7 @@ class CatchUp:
         self._round_chats: list[int] = []
         self._round_as_of: int | None = None
         self._as_of: int | None = None
+        self._limit: int | None = None
         self._liveliest: OrderedDict[int, None] = OrderedDict()
         self._resync_at_s: float | None = None
         self._paused_until_s = 0.0
@@ -52,7 +54,9 @@ class CatchUp:
         self._paused_until_s = 0.0
 
     def disconnected(self) -> None:
-        """Whatever was asked will not be answered."""
+        """Whatever was asked will not be answered. Perhaps it was too much for this link."""
+        if self._asked is not None:
+            self._limit = LIMIT_FIRST if self._limit is None else max(1, self._limit // 2)
         self._is_connected = False
         self._asked = None
 
@@ -117,6 +121,8 @@ class CatchUp:
     ) -> Sync | History | None:
         """The answer came; for a `sync`, with what its page says. Returns what had been asked."""
         asked, self._asked = self._asked, None
+        if self._limit is not None:
+            self._limit = None if self._limit >= LIMIT_FIRST else self._limit * 2
         if isinstance(asked, Sync) and self._round_after is not None:
             if asked.after == 0:
                 self._round_as_of = as_of
@@ -140,7 +146,12 @@ class CatchUp:
 
     def _sync_page(self, after: int) -> Sync:
         if self._as_of is not None and len(self._logs) >= SINCE_CHATS_MIN:
-            return Sync(after=after, since=self._as_of, positions=self._likely_positions(after))
+            return Sync(
+                after=after,
+                since=self._as_of,
+                positions=self._likely_positions(after),
+                limit=self._limit,
+            )
         first = bisect_right(self._round_chats, after)
         known = self._round_chats[first : first + SLICE]
         is_last = first + SLICE >= len(self._round_chats)
@@ -148,6 +159,7 @@ class CatchUp:
             after=after,
             until=None if is_last else known[-1],
             positions=[self._position(chat) for chat in known],
+            limit=self._limit,
         )
 
     def _likely_positions(self, after: int) -> list[Position]:
@@ -167,7 +179,7 @@ class CatchUp:
     def _sync_one(self, chat: int) -> Sync:
         has_begun = chat in self._logs and self._logs[chat].has_begun
         positions = [self._position(chat)] if has_begun else []
-        return Sync(after=chat - 1, until=chat, positions=positions)
+        return Sync(after=chat - 1, until=chat, positions=positions, limit=self._limit)
 
     def _position(self, chat: int) -> Position:
         return Position(chat=chat, seq=self._logs[chat].received)
@@ -176,4 +188,5 @@ class CatchUp:
         chat = next((chat for chat, due_s in self._gaps.items() if due_s <= now_s), None)
         if chat is None or not room:
             return None
-        return History(chat=chat, after=self._logs[chat].received, limit=min(room, PAGE_EVENTS_MAX))
+        limit = min(room, self._limit or PAGE_EVENTS_MAX)
+        return History(chat=chat, after=self._logs[chat].received, limit=limit)

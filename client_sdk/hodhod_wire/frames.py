@@ -18,6 +18,7 @@ from hodhod_wire.limits import (
     PAGE_EVENTS_MAX,
     PHONE_CHARS_MAX,
     POSITIONS_MAX,
+    SYNC_EVENTS_MAX,
     TOKEN_CHARS_MAX,
     Count,
     DurationMs,
@@ -71,7 +72,8 @@ class Sync(Request, frozen=True, kw_only=True, tag="sync"):
     """What happened in the caller's chats with ids in (`after`, `until`], beyond `positions`.
 
     A chat that is not among the positions comes with its last events. `since`: only the chats in
-    which anything changed since then.
+    which anything changed since then. `limit`: at most so many chats, and so many events of them in
+    all; a link that breaks before a whole page has come needs small ones.
     """
 
     positions: Annotated[list[Position], Meta(max_length=POSITIONS_MAX)] = field(
@@ -80,6 +82,7 @@ class Sync(Request, frozen=True, kw_only=True, tag="sync"):
     after: Seq = 0
     until: Id | None = None
     since: TimeMs | None = None
+    limit: Annotated[int, Meta(ge=1, le=SYNC_EVENTS_MAX)] | None = None
 
 
 class History(Request, frozen=True, kw_only=True, tag="history"):

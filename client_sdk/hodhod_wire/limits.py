@@ -17,7 +17,8 @@ FILE_NAME_CHARS_MAX: Final = 255  # the longest file name of common file systems
 TOKEN_CHARS_MAX: Final = 1024
 PHONE_CHARS_MAX: Final = 32  # room for separators, bidi marks and a country prefix
 POSITIONS_MAX: Final = 1000  # chats in one sync request: 1,000 of the longest take 50 KiB of JSON
-PAGE_EVENTS_MAX: Final = 200
+PAGE_EVENTS_MAX: Final = 200  # of one chat
+SYNC_EVENTS_MAX: Final = 500  # of all chats of a page
 
 Id = Annotated[int, Meta(ge=1, le=ID_MAX)]
 Sender = Annotated[int, Meta(ge=0, le=ID_MAX)]

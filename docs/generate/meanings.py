@@ -32,6 +32,7 @@ MEMBERS: Final = {
     "history.before": "The newest events with a smaller seq. Absent, like `after`: the newest.",
     "history.after": "The oldest events with a greater seq. Not together with `before`.",
     "history.limit": "At most so many events.",
+    "sync.limit": "At most so many chats, and so many events of them in all.",
     "open_chat.user": "The other person, by id. Exactly one of `user` and `phone` is given.",
     "open_chat.phone": "The other person, by number, in any usual spelling.",
     "delivered.seq": "The newest event that is stored on this device, without a gap before it.",

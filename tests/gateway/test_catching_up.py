@@ -99,6 +99,24 @@ async def test_a_page_is_bounded_in_chats_events_and_bytes(
         assert seqs[-1] == 5 or delta["more"]
 
 
+async def test_a_client_may_ask_for_small_pages(
+    base: str, people: People, connect: Connect
+) -> None:
+    sara = await people.new()
+    hers = await connect(base, sara.token)
+    chats = [await hers.open_chat((await people.new()).user) for _ in range(3)]
+    for chat in chats:
+        for number in range(4):
+            await hers.send_text(chat, str(number))
+    positions = [{"chat": chat, "seq": 0} for chat in chats]
+    page = await hers.ask("sync", positions=positions, limit=5)
+    assert [len(delta["events"]) for delta in page["chats"]] == [4]
+    assert page["next"] == chats[0]
+    page = await hers.ask("sync", positions=positions, limit=1, after=chats[0])
+    assert [(len(delta["events"]), delta["more"]) for delta in page["chats"]] == [(1, True)]
+    assert page["next"] == chats[1]
+
+
 async def test_history_backwards_reaches_the_beginning(
     base: str, people: People, connect: Connect
 ) -> None:

@@ -145,6 +145,25 @@ def test_a_page_of_a_sync_is_followed_by_the_next() -> None:
     assert [chat.id for chat in session.chats()] == list(range(1, 9))
 
 
+def test_a_link_that_breaks_before_the_answer_is_asked_for_less_until_it_holds() -> None:
+    session, limits = new_session({1: Kept(0)}), []
+    for _ in range(9):
+        session.connected()
+        limits.append(asked_limit(session))
+        session.disconnected()
+    assert limits == [None, 128, 64, 32, 16, 8, 4, 2, 1]
+    session.connected()
+    for expected in (1, 2, 4, 8, 16, 32, 64, 128, None):
+        assert asked_limit(session) == expected
+        session.take_synced(Synced(ref=1, chats=[], next=1), 0.0)
+
+
+def asked_limit(session: Session) -> int | None:
+    request = session.next_request(0.0)
+    assert isinstance(request, Sync)
+    return request.limit
+
+
 def test_a_gap_gets_a_moment_to_close_by_itself() -> None:
     session, logs = new_session({1: Kept(0)}), server_with(1)
     session.connected()

@@ -100,6 +100,7 @@ CLIENT_FRAMES: Final[Mapping[str, Sample]] = {
     "sync_of_changes": _always(
         frames.Sync(ref=4, positions=[frames.Position(chat=CHAT, seq=41)], since=AT_MS)
     ),
+    "sync_over_a_bad_link": _always(frames.Sync(ref=4, after=7, limit=16)),
     "history": _always(frames.History(ref=5, chat=CHAT, before=42, limit=20)),
     "history_newest": _always(frames.History(ref=5, chat=CHAT)),
     "history_after": _always(frames.History(ref=5, chat=CHAT, after=0, limit=200)),

@@ -17,11 +17,12 @@ from hodhod_server.store.messages import Wanted
 from hodhod_wire.codec import MSGPACK
 from hodhod_wire.events import OpaqueMessage
 from hodhod_wire.frames import Chat, ChatDelta, Position, Synced
+from hodhod_wire.limits import SYNC_EVENTS_MAX
 
 CHATS_PER_PAGE: Final = 100
 LOOK_AT_MAX: Final = 5_000  # chats, to find those that changed: some 20 ms of the database
 EVENTS_PER_CHAT: Final = 50  # more in one chat is a backlog, fetched by `history` while others wait
-EVENTS_PER_PAGE: Final = 500
+EVENTS_PER_PAGE: Final = SYNC_EVENTS_MAX
 BYTES_PER_PAGE: Final = 512 * 1024  # a second on a slow link, and far below what a socket buffers
 RECENT_EVENTS: Final = 20  # of a chat that is new to the client: about a screenful
 
@@ -33,19 +34,25 @@ class SyncPage:
     """
 
     def __init__(
-        self, found: ChatsPage, positions: Iterable[Position], as_of_ms: int | None = None
+        self,
+        found: ChatsPage,
+        positions: Iterable[Position],
+        as_of_ms: int | None = None,
+        limit: int | None = None,
     ) -> None:
         self.wanted: list[Wanted] = []
         """The events to fetch, at most so many of each chat that has some."""
 
-        self._is_last = found.is_last
+        room = EVENTS_PER_PAGE if limit is None else min(limit, EVENTS_PER_PAGE)
+        chats = found.chats[:room]
+        self._is_last = found.is_last and len(chats) == len(found.chats)
         self._as_of_ms = as_of_ms
         self._known = {position.chat: position.seq for position in positions}
         self._starts: dict[int, int] = {}
-        room = EVENTS_PER_PAGE
-        for chat in found.chats:
+        per_chat = min(EVENTS_PER_CHAT, room)
+        for chat in chats:
             start = self._start_of(chat)
-            count = min(EVENTS_PER_CHAT, max(0, chat.last_seq - start))
+            count = min(per_chat, max(0, chat.last_seq - start))
             if count > room:
                 self._is_last = False
                 break
@@ -53,7 +60,7 @@ class SyncPage:
             self._starts[chat.chat] = start
             if count:
                 self.wanted.append(Wanted(ChatId(chat.chat), start, count))
-        self._chats = found.chats[: len(self._starts)]
+        self._chats = chats[: len(self._starts)]
 
     def answer(self, ref: int, fetched: Iterable[list[OpaqueMessage]]) -> Synced:
         """The page with its events, those of each in `wanted`; cut where it is full of bytes."""

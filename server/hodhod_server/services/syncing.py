@@ -26,12 +26,13 @@ from hodhod_server.services.sync_pages import CHATS_PER_PAGE, LOOK_AT_MAX, SyncP
 from hodhod_server.store import chats, messages
 from hodhod_server.store.chats import ChatsPage, PageOf
 from hodhod_server.store.database import Database, Tx
+from hodhod_server.store.linger import Linger
 from hodhod_wire.frames import History, Page, Sync, Synced
 from hodhod_wire.limits import ID_MAX
 
 QUEUE_MAX: Final = 10_000  # several seconds of a storm; beyond, coming again later is cheaper
 WAIT_S: Final = 2.0  # longer than that is no burst
-GATHER_S: Final = 0.003  # nobody feels it; those who were let in together ask together
+GATHER_S: Final = 0.003  # in a storm: those who were let in together ask together
 SYNCS_AT_ONCE: Final = 32
 EVENTS_AT_ONCE: Final = 1_000  # of several syncs; a long catch-up does not hold up the others
 RETRY_AFTER_S: Final = 2.0
@@ -61,6 +62,7 @@ class Syncing:
         self._rights = rights
         self._queue: deque[_Asked] = deque()
         self._filled = asyncio.Event()
+        self._linger = Linger(GATHER_S)
 
     async def sync(self, caller: Caller, request: Sync) -> Synced:
         """One page of what happened beyond the client's positions. Raises `Overloaded`."""
@@ -77,13 +79,16 @@ class Syncing:
 
     async def run(self) -> None:
         """Answer syncs, until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
             await self._filled.wait()
-            await asyncio.sleep(GATHER_S)
+            if wait_s := self._linger.wait_s(len(self._queue)):
+                await asyncio.sleep(wait_s)
             batch = self._take()
             try:
                 async with self._database.connection() as connection:
                     while batch:
+                        self._linger.took(len(batch), loop.time())
                         await _answer(connection, batch)
                         batch = self._take()
             except HodhodError as refusal:
@@ -134,7 +139,7 @@ async def _answer(connection: Tx, batch: Sequence[_Asked]) -> None:
     as_of_ms = to_ms(await chats.read_clock(connection))
     found = await _find(connection, [(asked.user, asked.request) for asked in batch], as_of_ms)
     planned = [
-        (asked, SyncPage(page, asked.request.positions, as_of_ms))
+        (asked, SyncPage(page, asked.request.positions, as_of_ms, asked.request.limit))
         for asked, page in zip(batch, found, strict=True)
     ]
     for group in _groups(planned):
