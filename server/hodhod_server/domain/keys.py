@@ -57,6 +57,9 @@ class Keys:
     phone_cipher: Secret
     challenge_secret: Secret
     code: Secret
+    door: Secret
+    proof: Secret
+    ticket: Secret
 
     @classmethod
     def from_master(cls, master: Secret) -> Self:
