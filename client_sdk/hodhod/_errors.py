@@ -6,7 +6,7 @@ HodhodError
 ├── SignedOut               sign in (again)
 ├── Refused                 the server said no: `code` says why, `titles` say it to a person
 │   ├── TryLater            the same again, after `retry_after_s`
-│   │   └── ProofRequired   the same again; this device was too slow to compute what is asked for
+│   ├── ProofRequired       this device was too slow to compute what the server asks for
 │   ├── InvalidInput        correct what the person typed
 │   ├── CodeWrong  NameRequired  ChallengeOver      what is left of a sign-up
 │   └── NotFound  NotAllowed
@@ -118,7 +118,7 @@ class ChallengeOver(Refused):
     """The challenge has expired or has no tries left: ask for a new code."""
 
 
-class ProofRequired(TryLater):
+class ProofRequired(Refused):
     """The server asks for a computation that was not done in time. The client does it by itself."""
 
     puzzle: Mapping[str, object] = MappingProxyType({})

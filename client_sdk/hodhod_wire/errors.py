@@ -133,7 +133,6 @@ ERROR_TEXTS: Final[dict[ErrorCode, ErrorText]] = {
     ErrorCode.PROOF_OF_WORK_REQUIRED: ErrorText(
         "Your device has to do a small computation first.",
         "دستگاه شما باید نخست محاسبهٔ کوچکی انجام دهد.",
-        may_retry=True,
     ),
     ErrorCode.COUNTRY_NOT_SERVED: ErrorText(
         "We send no codes to this country.", "به این کشور کد فرستاده نمی‌شود."

@@ -85,13 +85,17 @@ class Line:
         """Has their turn come?"""
         return came_s <= self.serving_s
 
+    def ready(self, now_s: float) -> float:
+        """How many of those who wait came before this second: it has to be over to be counted."""
+        return max(0.0, self._before.get(int(now_s), self._total) - self._gone_by)
+
     def advance(self, people: float, now_s: float) -> float:
         """Let so many more in. Returns how many there were."""
-        before = self._gone_by
-        self._gone_by = min(float(self._total), self._gone_by + people)
-        self.serving_s = max(self.serving_s, min(now_s, self._moment(self._gone_by, now_s)))
+        let_in = min(people, self.ready(now_s))
+        self._gone_by += let_in
+        self.serving_s = max(self.serving_s, self._moment(self._gone_by, now_s))
         self._drop_passed()
-        return self._gone_by - before
+        return let_in
 
     def _number(self, moment_s: float) -> float:
         """How many had come by this moment."""
@@ -103,14 +107,13 @@ class Line:
         return float(self._before[earlier[-1]] + self._came[earlier[-1]]) if earlier else 0.0
 
     def _moment(self, number: float, now_s: float) -> float:
-        """By which moment so many had come."""
-        if number >= self._total:
-            return now_s
+        """By which moment so many had come, of those who came before this second."""
+        this = int(now_s)
         for second, people in self._came.items():
             before = self._before[second]
-            if number < before + people:
+            if second < this and number < before + people:
                 return second + max(0.0, number - before) / people
-        return now_s
+        return float(this)
 
     def _drop_passed(self) -> None:
         """Forget whole seconds that are served; numbers start again from the first that is not."""

@@ -177,7 +177,8 @@ class WaitingRoom:
         self._let_in(self._allowed_per_s() * lasted_s, lasted_s, now_s)
         waiting = self._lanes[ORDINARY].waiting + self._lanes[INVITED].waiting
         metrics.ROOM_WAITING.set(waiting)
-        if waiting < 1 and self._wait_s <= self._settings.room_opens_s:
+        ready = sum(line.ready(now_s) for line in self._lanes)
+        if ready < 1 and self._wait_s <= self._settings.room_opens_s:
             self._is_open = False
             metrics.ROOM_OPEN.set(0)
             log.info("room.closed")
@@ -231,7 +232,7 @@ class WaitingRoom:
         rest = people - invited - ordinary
         if rest > 0:
             invited += self._lanes[INVITED].advance(rest, now_s)
-        if self._lanes[ORDINARY].waiting >= 1:  # else the line was the limit and not the pace
+        if self._lanes[ORDINARY].ready(now_s) >= 1:  # else the line was the limit and not the pace
             self._speed.note(invited + ordinary, lasted_s)
 
     def _lane_speed(self, lane: int) -> float:

@@ -53,13 +53,14 @@ class DoorSettings:
     """Unanswered starts of an IPv4 address in ten minutes; more pay. A school or an office."""
 
     ipv4_hard: Positive = 300
-    """Unanswered starts of an IPv4 address in ten minutes; more are refused, unless a carrier's."""
+    """Unanswered starts of an IPv4 address in ten minutes; more are refused where nobody enters
+    codes (`barren_…`), unless the address is a carrier's."""
 
     ipv6_soft: Positive = 10
     """The same for an IPv6 /64, which is one customer."""
 
     ipv6_hard: Positive = 60
-    """The same for an IPv6 /64: more are refused, unless a carrier's."""
+    """The same for an IPv6 /64."""
 
     network_usual_min: PositiveS = 20.0
     """Unanswered starts in ten minutes that are usual for any /24 (IPv6: /48)."""
@@ -68,7 +69,7 @@ class DoorSettings:
     """Multiple of its own usual number from which a network pays. Relative: a surge is no crime."""
 
     network_hard: PositiveS = 30.0
-    """Multiple of its own usual number from which a network is refused, unless a carrier's."""
+    """Multiple of its own usual number from which a network is refused, as an address is."""
 
     block_soft: Positive = 20
     """Unanswered texts in an hour to a block of 10,000 numbers; more pay. A surge brings 1.5."""
@@ -77,7 +78,7 @@ class DoorSettings:
     """Unanswered texts in an hour to a block of 10,000 numbers; more: text us instead."""
 
     barren_sent: Positive = 30
-    """Texts to a block, or for an address, after which it is looked who entered a code."""
+    """Texts to a block, or starts at an address, after which it is looked who enters codes."""
 
     barren_share: Share = 0.15
     """Fewer codes entered than this share: nobody is there. People enter codes, pumping never."""

@@ -210,6 +210,7 @@ ENDPOINTS: Final = (
         takes=StartSignup,
         gives=NewChallenge,
         status=201,
+        may_wait=gate.WaitingAnswer,
         is_public=True,
     ),
     Endpoint(
