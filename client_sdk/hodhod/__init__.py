@@ -8,6 +8,7 @@ One asynchronous client, no threads of yours needed. Everything public is named 
 from __future__ import annotations
 
 from hodhod._client import Client
+from hodhod._door import Eta
 from hodhod._errors import (
     ChallengeOver,
     CodeWrong,
@@ -18,6 +19,7 @@ from hodhod._errors import (
     NameRequired,
     NotAllowed,
     NotFound,
+    ProofRequired,
     Refused,
     SendUnconfirmed,
     ServerNotUnderstood,
@@ -64,6 +66,7 @@ __all__ = [
     "CodeWrong",
     "ConnectionLost",
     "Created",
+    "Eta",
     "Event",
     "File",
     "FileChanged",
@@ -87,6 +90,7 @@ __all__ = [
     "Permission",
     "PositionChanged",
     "Progress",
+    "ProofRequired",
     "Refused",
     "Removed",
     "SendRefused",

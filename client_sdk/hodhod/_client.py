@@ -19,6 +19,7 @@ from hodhod import _files as files
 from hodhod import _models as models
 from hodhod._addresses import checked_url
 from hodhod._addressing import chat_id
+from hodhod._door import OnWait
 from hodhod._downloads import Source
 from hodhod._errors import NotFound, Refused, SignedOut
 from hodhod._groups import Groups
@@ -27,7 +28,7 @@ from hodhod._line import Line
 from hodhod._outbox import Pending, new_client_id
 from hodhod._parts import Parts, Settings, open_parts
 from hodhod._progress import OnProgress
-from hodhod._signup import Challenge
+from hodhod._signup import Asked, Challenge
 from hodhod._state import Credentials, State
 from hodhod_wire import frames
 from hodhod_wire.codec import MSGPACK
@@ -117,14 +118,22 @@ class Client:
         credentials = self._parts.account.credentials
         return models.User(credentials.user, credentials.name)
 
-    async def request_code(self, phone: str, *, locale: str = "fa") -> Challenge:
+    async def request_code(
+        self,
+        phone: str,
+        *,
+        locale: str = "fa",
+        invite: str | None = None,
+        on_wait: OnWait | None = None,
+    ) -> Challenge:
         """Have a code sent to a mobile number, in any spelling. `locale`: `fa` or `en`.
 
         Asked again while a code is on its way, it gives the same challenge and sends nothing.
+        Where many come at once it waits for its turn, and tells `on_wait` how long (`Eta`).
         Raises `InvalidInput`, `TryLater`, `ConnectionLost`.
         """
-        parts = self._parts
-        return await parts.door.knock(phone, locale, parts.account, self._welcome)
+        parts, asked = self._parts, Asked(phone, locale, invite)
+        return await parts.door.knock(asked, parts.account, self._welcome, on_wait)
 
     async def _welcome(self, credentials: Credentials) -> models.User:
         if self._running is not None:

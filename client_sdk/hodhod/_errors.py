@@ -6,6 +6,7 @@ HodhodError
 ├── SignedOut               sign in (again)
 ├── Refused                 the server said no: `code` says why, `titles` say it to a person
 │   ├── TryLater            the same again, after `retry_after_s`
+│   ├── ProofRequired       this device was too slow to compute what the server asks for
 │   ├── InvalidInput        correct what the person typed
 │   ├── CodeWrong  NameRequired  ChallengeOver      what is left of a sign-up
 │   └── NotFound  NotAllowed
@@ -17,6 +18,7 @@ HodhodError
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from hodhod_wire.errors import ErrorCode
@@ -116,6 +118,13 @@ class ChallengeOver(Refused):
     """The challenge has expired or has no tries left: ask for a new code."""
 
 
+class ProofRequired(Refused):
+    """The server asks for a computation that was not done in time. The client does it by itself."""
+
+    puzzle: Mapping[str, object] = MappingProxyType({})
+    """What has to be solved: an ALTCHA v2 challenge."""
+
+
 class NotFound(Refused):
     """There is no such chat, user, message or file, or the caller may not know of it."""
 
@@ -145,6 +154,10 @@ CLASSES: Final[dict[str, type[Refused]]] = {
     ErrorCode.CODE_WRONG: CodeWrong,
     ErrorCode.TRIES_EXHAUSTED: ChallengeOver,
     ErrorCode.DELIVERY_FAILED: TryLater,
+    ErrorCode.PROOF_OF_WORK_REQUIRED: ProofRequired,
+    ErrorCode.COUNTRY_NOT_SERVED: InvalidInput,
+    ErrorCode.TEXT_US_INSTEAD: NotAllowed,
+    ErrorCode.TICKET_INVALID: ChallengeOver,
     ErrorCode.REFRESH_TOKEN_INVALID: Refused,
     ErrorCode.REFRESH_TOKEN_REUSED: Refused,
     ErrorCode.DEVICE_NOT_FOUND: NotFound,

@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 
 from hodhod._clock import ServerClock
-from hodhod._errors import ConnectionLost, Refused, ServerNotUnderstood, refusal
+from hodhod._errors import ConnectionLost, ProofRequired, Refused, ServerNotUnderstood, refusal
 from hodhod._reconnect import Backoff
 from hodhod_wire.frames import Titles
 
@@ -128,7 +128,7 @@ def refusal_from(status: int, headers: Mapping[str, str], body: bytes) -> Refuse
     retry_after_s = seconds(members.get("retry_after", headers.get("Retry-After")))
     if retry_after_s is None and status in (429, 502, 503, 504):
         retry_after_s = 1.0
-    return refusal(
+    refused = refusal(
         code if isinstance(code, str) else f"http_{status}",
         msgspec.convert(titles, Titles) if _are_titles(titles) else None,
         str(members.get("detail", "")),
@@ -139,6 +139,9 @@ def refusal_from(status: int, headers: Mapping[str, str], body: bytes) -> Refuse
             if name not in PROBLEM_MEMBERS and isinstance(value, int | str)
         },
     )
+    if isinstance(refused, ProofRequired) and isinstance(members.get("challenge"), dict):
+        refused.puzzle = members["challenge"]
+    return refused
 
 
 def _are_titles(value: object) -> bool:

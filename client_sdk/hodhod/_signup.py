@@ -6,10 +6,12 @@ import platform
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hodhod._account import Account
 from hodhod._addresses import AddressBook
+from hodhod._clock import ServerClock
+from hodhod._door import OnWait, enter, paying
 from hodhod._http import Http
 from hodhod._models import NextChannel, User
 from hodhod._state import Credentials
@@ -33,16 +35,31 @@ class _Untold(Struct, frozen=True):
         return f"{type(self).__name__}()"
 
 
-class _Start(_Untold, frozen=True):
+class _Start(_Untold, frozen=True, omit_defaults=True):
     phone: str
     locale: str
     device: _Device
+    invite: str | None = None
+    ticket: str | None = None
+    proof: str | None = None
+
+    def with_papers(self, ticket: str | None, proof: str | None) -> _Start:
+        return structs.replace(self, ticket=ticket, proof=proof)
+
+
+class Asked(_Untold, frozen=True):
+    """What `Client.request_code` was asked for."""
+
+    phone: str
+    locale: str = "fa"
+    invite: str | None = None
 
 
 class _Verify(_Untold, frozen=True, omit_defaults=True):
     secret: str
     code: str
     name: str | None = None
+    proof: str | None = None
 
 
 class _SendAgain(_Untold, frozen=True):
@@ -143,16 +160,24 @@ class Challenge:
 class Door:
     """The sign-up endpoints."""
 
-    def __init__(self, http: Http, addresses: AddressBook) -> None:
+    def __init__(self, http: Http, addresses: AddressBook, clock: ServerClock) -> None:
         self._http = http
         self._addresses = addresses
+        self._clock = clock
 
-    async def knock(self, phone: str, locale: str, account: Account, welcome: Welcome) -> Challenge:
-        """Have a code sent. Raises `InvalidInput`, `TryLater`, `ConnectionLost`."""
+    async def knock(
+        self, asked: Asked, account: Account, welcome: Welcome, on_wait: OnWait | None = None
+    ) -> Challenge:
+        """Have a code sent, after waiting where one has to.
+
+        Raises `InvalidInput`, `TryLater`, `ConnectionLost`.
+        """
         name = (platform.node() or "Python")[:NAME_CHARS_MAX]
         device = _Device(name, PLATFORM, await account.public_key())
-        body = _Start(phone, locale, device)
-        standing = await self._http.post(self._url(""), body, _NewStanding)
+        body = _Start(asked.phone, asked.locale, device, asked.invite)
+        standing = await enter(
+            self._http, self._clock, self._url(""), body, shape=_NewStanding, on_wait=on_wait
+        )
         return Challenge(standing, standing.secret, self, welcome)
 
     async def standing(self, challenge: str, secret: str) -> Standing:
@@ -162,7 +187,12 @@ class Door:
         return await self._http.post(self._url(f"/{challenge}/next"), body, Standing)
 
     async def verify(self, challenge: str, body: _Verify) -> Credentials:
-        return await self._http.post(self._url(f"/{challenge}/verify"), body, Credentials)
+        url = self._url(f"/{challenge}/verify")
+
+        async def send(proof: str | None) -> Credentials:
+            return await self._http.post(url, structs.replace(body, proof=proof), Credentials)
+
+        return await paying(send)
 
     def _url(self, path: str) -> str:
         return self._addresses.signup(f"/v1/signup{path}")

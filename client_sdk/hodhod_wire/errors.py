@@ -34,6 +34,10 @@ class ErrorCode(StrEnum):
     CODE_WRONG = "code_wrong"
     TRIES_EXHAUSTED = "tries_exhausted"
     DELIVERY_FAILED = "delivery_failed"
+    PROOF_OF_WORK_REQUIRED = "proof_of_work_required"
+    COUNTRY_NOT_SERVED = "country_not_served"
+    TEXT_US_INSTEAD = "text_us_instead"
+    TICKET_INVALID = "ticket_invalid"
 
     REFRESH_TOKEN_INVALID = "refresh_token_invalid"
     REFRESH_TOKEN_REUSED = "refresh_token_reused"
@@ -125,6 +129,21 @@ ERROR_TEXTS: Final[dict[ErrorCode, ErrorText]] = {
         "The code could not be sent. Please try again.",
         "کد فرستاده نشد. دوباره تلاش کنید.",
         may_retry=True,
+    ),
+    ErrorCode.PROOF_OF_WORK_REQUIRED: ErrorText(
+        "Your device has to do a small computation first.",
+        "دستگاه شما باید نخست محاسبهٔ کوچکی انجام دهد.",
+    ),
+    ErrorCode.COUNTRY_NOT_SERVED: ErrorText(
+        "We send no codes to this country.", "به این کشور کد فرستاده نمی‌شود."
+    ),
+    ErrorCode.TEXT_US_INSTEAD: ErrorText(
+        "We cannot send a code there now. Please send us a text instead.",
+        "اکنون نمی‌توانیم به آنجا کد بفرستیم. لطفاً شما به ما پیامک بفرستید.",
+    ),
+    ErrorCode.TICKET_INVALID: ErrorText(
+        "This place in line is no longer valid. Please start again.",
+        "این نوبت دیگر معتبر نیست. لطفاً از نو آغاز کنید.",
     ),
     ErrorCode.REFRESH_TOKEN_INVALID: ErrorText(
         "This session is over. Please sign in again.",

@@ -23,11 +23,13 @@ from aiohttp import web
 
 from hodhod_server.blobs.filesystem import open_filesystem
 from hodhod_server.cluster.broker_redis import RedisBroker
+from hodhod_server.cluster.door_board import DoorBoard
 from hodhod_server.cluster.rate_limit import SlowPace
 from hodhod_server.cluster.redis_pool import open_redis
 from hodhod_server.cluster.register import Register
 from hodhod_server.cluster.route_keeper import RouteKeeper
 from hodhod_server.cluster.routing import Routing
+from hodhod_server.domain.addresses import Networks
 from hodhod_server.domain.clock import Clock, SystemClock
 from hodhod_server.domain.ids import ChatId, GatewayId, UserId
 from hodhod_server.domain.keys import Keys
@@ -51,6 +53,7 @@ from hodhod_server.services.audiences import Audiences
 from hodhod_server.services.chat_changes import ChatChanges
 from hodhod_server.services.chats import Chats
 from hodhod_server.services.delivery import Delivery
+from hodhod_server.services.door import build_door, process_name
 from hodhod_server.services.expiry import Expiry
 from hodhod_server.services.file_links import FileLinks
 from hodhod_server.services.files import Files
@@ -71,11 +74,17 @@ from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.uploads import Uploads
 from hodhod_server.services.views import Views
+from hodhod_server.services.waiting_room import NoQueue
 from hodhod_server.settings import ListenSettings, Settings
 from hodhod_server.signup_api.callbacks import Callbacks
 from hodhod_server.signup_api.routes import ENDPOINTS as SIGNUP_ENDPOINTS
 from hodhod_server.signup_api.routes import OPERATIONS as SIGNUP_OPERATIONS
-from hodhod_server.signup_api.routes import add_callbacks, add_outbox, add_signup_api
+from hodhod_server.signup_api.routes import (
+    add_callbacks,
+    add_gate,
+    add_outbox,
+    add_signup_api,
+)
 from hodhod_server.sms.opening import open_providers
 from hodhod_server.sms.provider import Arrival
 from hodhod_server.store.database import (
@@ -269,13 +278,18 @@ async def signup(
         first = next(iter(providers.values()))
         handoffs = Handoffs(database, keys, rules, first, settings.texts.wording())
         polling = ProviderPolling(providers, _none_pending, _forget)
+        newcomers = Signup(database, keys, clock, rules, handoffs, sessions)
+        board = DoorBoard(redis, settings.redis.prefix, process_name(settings.listen.port))
+        door = build_door(settings.door, keys, clock, board, NoQueue())
+        newcomers.when_proved(door.gatekeeper.note_verified)
         app = new_app()
         add_health(app, database.is_reachable)
-        add_signup_api(app, Signup(database, keys, clock, rules, handoffs, sessions), sessions)
+        add_signup_api(app, newcomers, sessions)
+        add_gate(app, door.gatekeeper, Networks(settings.door.trusted_proxies))
         add_outbox(app, providers)
         add_callbacks(app, Callbacks(providers, keys.callback, _forget))
         use_gate(app, Gate(load or probe), SIGNUP_ENDPOINTS)
-        yield Parts(app=app, loops=(probe.run, polling.run))
+        yield Parts(app=app, loops=(probe.run, polling.run, door.sharing.run))
 
 
 async def _forget(arrivals: Sequence[Arrival]) -> None:

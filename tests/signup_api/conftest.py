@@ -11,17 +11,19 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from hodhod_server import app
+from hodhod_server.domain.addresses import Networks
 from hodhod_server.domain.code_texts import Wording
 from hodhod_server.domain.keys import Keys
 from hodhod_server.services.handoffs import Handoffs
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.services.signup import Signup, rules_of
 from hodhod_server.settings import Settings
-from hodhod_server.signup_api.routes import add_signup_api
+from hodhod_server.signup_api.routes import add_gate, add_signup_api
 from hodhod_server.sms.provider import Provider
 from hodhod_server.store.database import Database
 from hodhod_server.web.serving import new_app
 from tests.clock import FakeClock
+from tests.doors import WIDE_OPEN, gatekeeper_of
 from tests.newcomers import Door, Newcomer
 
 OpenDoor = Callable[[Provider], AbstractAsyncContextManager[Door]]
@@ -34,6 +36,12 @@ async def _served(application: web.Application) -> AsyncIterator[Door]:
     await server.start_server(access_log=None)
     async with TestClient(server) as client:
         yield client
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """With a door that lets everybody in: these tests are about what is behind it."""
+    return settings.model_copy(update={"door": WIDE_OPEN})
 
 
 @pytest.fixture
@@ -60,6 +68,7 @@ def open_door(settings: Settings, clock: FakeClock, database: Database, keys: Ke
         handoffs = Handoffs(database, keys, rules, provider, Wording())
         served = new_app()
         add_signup_api(served, Signup(database, keys, clock, rules, handoffs, sessions), sessions)
+        add_gate(served, gatekeeper_of(settings.door, keys, clock), Networks(()))
         async with _served(served) as opened:
             yield opened
 

@@ -7,6 +7,7 @@ explanation printed in `docs/reference/errors.md`. `facts` are members that a pr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from hodhod_wire.errors import ErrorCode
@@ -18,7 +19,11 @@ class HodhodError(Exception):
     code: ClassVar[ErrorCode]
 
     def __init__(
-        self, detail: str = "", *, retry_after_s: float | None = None, **facts: int | str
+        self,
+        detail: str = "",
+        *,
+        retry_after_s: float | None = None,
+        **facts: int | str | Mapping[str, object],
     ) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -144,6 +149,30 @@ class DeliveryFailed(HodhodError):
     """No sender took the code. No hand-off is counted."""
 
     code = ErrorCode.DELIVERY_FAILED
+
+
+class ProofOfWorkRequired(HodhodError):
+    """The request has a price now: solve `challenge` (ALTCHA v2) and send it again with `proof`."""
+
+    code = ErrorCode.PROOF_OF_WORK_REQUIRED
+
+
+class CountryNotServed(HodhodError):
+    """Numbers of this country get no codes here."""
+
+    code = ErrorCode.COUNTRY_NOT_SERVED
+
+
+class TextUsInstead(HodhodError):
+    """No text is sent to this number, or from this address, now; a text to us still works."""
+
+    code = ErrorCode.TEXT_US_INSTEAD
+
+
+class TicketInvalid(HodhodError):
+    """The waiting-room ticket is too old, or of another number or device: ask without one."""
+
+    code = ErrorCode.TICKET_INVALID
 
 
 class RefreshTokenInvalid(HodhodError):

@@ -58,6 +58,9 @@ class Keys:
     challenge_secret: Secret
     code: Secret
     callback: Secret
+    door: Secret
+    proof: Secret
+    ticket: Secret
 
     @classmethod
     def from_master(cls, master: Secret) -> Self:

@@ -43,7 +43,7 @@ class Described:
             shape
             for operations in by_role.values()
             for operation in operations
-            for shape in (operation.takes, operation.gives)
+            for shape in (operation.takes, operation.gives, operation.may_wait)
             if shape is not None
         }
         ordered = [*sorted(shapes, key=lambda shape: shape.__qualname__), Problem]
@@ -81,6 +81,9 @@ class Described:
                 ),
             },
         }
+        if operation.may_wait is not None:
+            schema = self._schemas[operation.may_wait]
+            described["responses"]["202"] = _content("Come back later.", schema)
         if operation.takes is not None:
             body = _content("", self._schemas[operation.takes])["content"]
             described["requestBody"] = {"required": True, "content": body}

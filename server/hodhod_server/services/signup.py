@@ -11,6 +11,7 @@ one is counted before it is answered.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -117,6 +118,11 @@ class Signup:
         self._rules = rules
         self._handoffs = handoffs
         self._sessions = sessions
+        self._note_proved: Callable[[Phone], None] | None = None
+
+    def when_proved(self, note: Callable[[Phone], None]) -> None:
+        """Tell `note` of each number that is proved."""
+        self._note_proved = note
 
     @property
     def channel(self) -> str:
@@ -303,6 +309,8 @@ class Signup:
         )
         await challenges.finish(tx, challenge.challenge, device.device, is_new=is_new, now=now)
         metrics.SIGNUPS.labels("new" if is_new else "known").inc()
+        if self._note_proved is not None:
+            self._note_proved(open_phone(self._keys.phone_cipher, challenge.phone_sealed))
         log.debug("signup.admitted", user=user.user, device=device.device, is_new=is_new)
         token = first_token(self._keys.refresh_token, challenge.challenge)
         return await self._sessions.issue(tx, user, device.device, token, is_new=is_new)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hodhod_server.settings.door import DoorSettings
 from hodhod_server.settings.sections import (
     DatabaseSettings,
     GatewaySettings,
@@ -30,6 +31,7 @@ __all__ = [
     "CONFIG_FILE_VARIABLE",
     "ENVIRONMENT_PREFIX",
     "DatabaseSettings",
+    "DoorSettings",
     "GatewaySettings",
     "GroupCommitSettings",
     "ListenSettings",

@@ -21,6 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from hodhod_server.settings.door import DoorSettings
 from hodhod_server.settings.sections import (
     DatabaseSettings,
     GatewaySettings,
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     security: SecuritySettings = Field(default_factory=SecuritySettings)
     signup: SignupSettings = Field(default_factory=SignupSettings)
     texts: TextSettings = Field(default_factory=TextSettings)
+    door: DoorSettings = Field(default_factory=DoorSettings)
     group_commit: GroupCommitSettings = Field(default_factory=GroupCommitSettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     load: LoadSettings = Field(default_factory=LoadSettings)

@@ -17,14 +17,16 @@ from hodhod_server.domain.keys import from_base64url
 from hodhod_server.domain.load import Work
 from hodhod_server.domain.phone import parse_phone
 from hodhod_server.domain.text import label
-from hodhod_server.services.signup import ChallengeStatus, Newcomer, Proof, Signup
+from hodhod_server.services.gatekeeper import Attempt
+from hodhod_server.services.signup import ChallengeStatus, Newcomer, Proof
+from hodhod_server.signup_api import gate
+from hodhod_server.signup_api.gate import SIGNUP
 from hodhod_server.signup_api.sessions import SessionAnswer, session_answer
 from hodhod_server.web.bodies import answer, read
 from hodhod_server.web.callers import bearer_token
 from hodhod_server.web.endpoints import Endpoint
 from hodhod_wire.limits import NAME_CHARS_MAX
 
-SIGNUP: Final = web.AppKey("SIGNUP", Signup)
 _Label = Annotated[str, msgspec.Meta(max_length=NAME_CHARS_MAX)]
 
 
@@ -37,11 +39,17 @@ class DeviceDescription(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartSignup(msgspec.Struct, frozen=True, kw_only=True):
-    """A number, in any spelling, and the language of the text."""
+    """A number, in any spelling, and the language of the text.
+
+    `ticket`: of the waiting room. `proof`: of the work that was asked for. `invite`: a voucher.
+    """
 
     phone: str
     device: DeviceDescription
     locale: Locale = "fa"
+    ticket: str | None = None
+    proof: str | None = None
+    invite: str | None = None
 
     def __repr__(self) -> str:
         return "StartSignup()"
@@ -58,11 +66,12 @@ class SendAgain(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerifyCode(msgspec.Struct, frozen=True, kw_only=True):
-    """The code as it was typed; a new number needs a name."""
+    """The code as it was typed; a new number needs a name. `proof`: of work, where asked for."""
 
     secret: str
     code: str
     name: str | None = None
+    proof: str | None = None
 
     def __repr__(self) -> str:
         return "VerifyCode()"
@@ -106,15 +115,32 @@ class NewChallenge(ChallengeAnswer, frozen=True, kw_only=True):
 
 
 async def start(request: web.Request) -> web.Response:
-    """Have a code sent. The same device asking again gets the same challenge and no second text."""
+    """Have a code sent. The same device asking again gets the same challenge and no second text.
+
+    202 where newcomers wait for their turn: come back with the ticket.
+    """
     body = await read(request, StartSignup)
+    phone, public_key = parse_phone(body.phone), _read_public_key(body.device.public_key)
+    admitted = await gate.enter(
+        request,
+        Attempt(
+            phone=phone,
+            device_key=public_key,
+            address=gate.address_of(request),
+            ticket=body.ticket,
+            proof=body.proof,
+            invite=body.invite,
+        ),
+    )
+    if isinstance(admitted, web.Response):
+        return admitted
     status, secret = await request.app[SIGNUP].start(
         Newcomer(
-            phone=parse_phone(body.phone),
+            phone=phone,
             locale=body.locale,
             device_name=label(body.device.name, chars_max=NAME_CHARS_MAX),
             platform=label(body.device.platform, chars_max=NAME_CHARS_MAX),
-            public_key=_read_public_key(body.device.public_key),
+            public_key=public_key,
         )
     )
     told = msgspec.structs.asdict(_challenge_answer(status))
@@ -141,7 +167,7 @@ async def verify(request: web.Request) -> web.Response:
     """Show the code and be let in. A lost answer can be asked for again."""
     body = await read(request, VerifyCode)
     proof = Proof(_challenge_id(request), body.secret)
-    session = await request.app[SIGNUP].verify(proof, body.code, body.name)
+    session = await gate.verify(request, proof, body.code, body.name, body.proof)
     return answer(session_answer(session))
 
 
@@ -184,6 +210,7 @@ ENDPOINTS: Final = (
         takes=StartSignup,
         gives=NewChallenge,
         status=201,
+        may_wait=gate.WaitingAnswer,
         is_public=True,
     ),
     Endpoint(

@@ -7,9 +7,11 @@ from typing import Final
 
 from aiohttp import web
 
+from hodhod_server.domain.addresses import Networks
+from hodhod_server.services.gatekeeper import Gatekeeper
 from hodhod_server.services.sessions import Sessions
 from hodhod_server.services.signup import Signup
-from hodhod_server.signup_api import callbacks, challenges, outbox, sessions
+from hodhod_server.signup_api import callbacks, challenges, gate, outbox, sessions
 from hodhod_server.sms.console import ConsoleProvider
 from hodhod_server.sms.provider import Provider
 from hodhod_server.web.endpoints import add_endpoints
@@ -20,7 +22,7 @@ OPERATIONS: Final = (*ENDPOINTS, *callbacks.ENDPOINTS)
 
 def add_signup_api(app: web.Application, signup: Signup, returning: Sessions) -> None:
     """Serve newcomers and those who come back."""
-    app[challenges.SIGNUP] = signup
+    app[gate.SIGNUP] = signup
     app[sessions.SESSIONS] = returning
     add_endpoints(app, ENDPOINTS)
 
@@ -38,3 +40,9 @@ def add_callbacks(app: web.Application, known: callbacks.Callbacks) -> None:
     """Serve what providers call. No gate is before it: what they tell ends waiting."""
     app[callbacks.CALLBACKS] = known
     add_endpoints(app, callbacks.ENDPOINTS)
+
+
+def add_gate(app: web.Application, gatekeeper: Gatekeeper, proxies: Networks) -> None:
+    """Let newcomers in as the gatekeeper says; `proxies` are believed about addresses."""
+    app[gate.GATEKEEPER] = gatekeeper
+    app[gate.PROXIES] = proxies

@@ -97,3 +97,40 @@ SIGNUPS: Final = Counter("hodhod_signups_total", "Numbers proved, by account.", 
 SESSIONS_CONTINUED: Final = Counter(
     "hodhod_sessions_continued_total", "Devices let in again without a code.", ["way"]
 )
+
+DOOR_ANSWERS: Final = Counter(
+    "hodhod_door_answers_total", "What newcomers were told at the door.", ["answer"]
+)
+DOOR_REASONS: Final = Counter(
+    "hodhod_door_reasons_total", "Limits that made a price, a refusal or a bar.", ["limit"]
+)
+DOOR_ALARMS: Final = Counter(
+    "hodhod_door_alarms_total", "Times that something at the door looked like abuse.", ["kind"]
+)
+DOOR_PROOFS: Final = Counter(
+    "hodhod_door_proofs_total", "Proofs of work shown, by what they were found to be.", ["result"]
+)
+DOOR_SPENT: Final = Gauge(
+    "hodhod_door_spent_today", "Money spent on texts since midnight UTC, in the operator's unit."
+)
+DOOR_SHARING: Final = Gauge(
+    "hodhod_door_sharing", "1: sign-up processes share their counts; 0: each counts for itself."
+)
+ROOM_OPEN: Final = Gauge("hodhod_room_open", "1: newcomers wait for their turn.")
+ROOM_WAITING: Final = Gauge(
+    "hodhod_room_waiting_people", "Newcomers with a ticket whose turn has not come."
+)
+ROOM_PROMISED_SECONDS: Final = Gauge(
+    "hodhod_room_promised_seconds", "Wait promised to the newcomer who came last (p50)."
+)
+ROOM_WAITED_SECONDS: Final = Histogram(
+    "hodhod_room_waited_seconds",
+    "From arrival to turn.",
+    buckets=(1, 2, 5, 10, 20, 30, 60, 120, 180, 300, 600, 1200, 1800),
+)
+ROOM_PROMISES: Final = Counter(
+    "hodhod_room_promises_total", "Turns that came, by whether within the promised p90.", ["kept"]
+)
+ROOM_PARKED: Final = Counter(
+    "hodhod_room_parked_total", "People who came back only long after their turn."
+)

@@ -26,6 +26,8 @@ class Operation:
     takes: type[msgspec.Struct] | None = None
     gives: type[msgspec.Struct] | None = None
     status: int = 200
+    may_wait: type[msgspec.Struct] | None = None
+    """The body of a 202, where the answer may be to come back later."""
     is_public: bool = False
     query: tuple[str, ...] = ()
 
