@@ -53,17 +53,16 @@ from hodhod_server.services.expiry import Expiry
 from hodhod_server.services.file_links import FileLinks
 from hodhod_server.services.files import Files
 from hodhod_server.services.groups import Groups
-from hodhod_server.services.handoffs import Handoffs
 from hodhod_server.services.inside import Inside
 from hodhod_server.services.invites import Invites
 from hodhod_server.services.media_links import MediaLinks
 from hodhod_server.services.membership import Membership
 from hodhod_server.services.messaging import Announcer, Messaging
+from hodhod_server.services.newcomers import build_newcomers
 from hodhod_server.services.positions import PositionKeeper
 from hodhod_server.services.posting import Posting
 from hodhod_server.services.rights import Rights
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
-from hodhod_server.services.signup import Signup, rules_of
 from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.uploads import Uploads
@@ -251,21 +250,20 @@ async def signup(
 ) -> AsyncIterator[Parts]:
     """Newcomers and those who come back: challenges, codes, sessions."""
     probe = LoadProbe(settings.load)
-    keys, rules = keys_of(settings), rules_of(settings.signup)
     console = ConsoleProvider(_terms(settings.signup.providers[0]), clock)
     async with (
-        open_database(settings.database, Role.SIGNUP) as database,
+        open_database(settings.database, Role.SIGNUP, spared=1) as database,
         open_redis(settings.redis) as redis,
     ):
         broker = RedisBroker(redis, settings.redis.prefix, GatewayId(secrets.token_hex(8)))
-        sessions = Sessions(database, keys, clock, settings.security, broker)
-        handoffs = Handoffs(database, keys, rules, console)
+        sessions = Sessions(database, keys_of(settings), clock, settings.security, broker)
+        newcomers = build_newcomers(settings, database, clock, sessions, [console])
         app = new_app()
         add_health(app, database.is_reachable)
-        add_signup_api(app, Signup(database, keys, clock, rules, handoffs, sessions), sessions)
+        add_signup_api(app, newcomers.signup, newcomers.proving, sessions)
         add_outbox(app, console)
         use_gate(app, Gate(load or probe), SIGNUP_ENDPOINTS)
-        yield Parts(app=app, loops=(probe.run,))
+        yield Parts(app=app, loops=(probe.run, *newcomers.loops))
 
 
 def _terms(provider: ConsoleSettings) -> Terms:
@@ -310,7 +308,7 @@ async def worker(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
     ):
         sweeper = Sweeper(
             Uploads(database, blobs, clock, own),
-            Expiry(database, clock),
+            Expiry(database, clock, sends_kept_days=settings.signup.sends_kept_days),
             every_s=settings.worker.sweep_s,
         )
         app = new_app()

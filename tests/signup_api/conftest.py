@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple, Protocol
 
 import pytest
 from aiohttp import web
@@ -12,10 +14,10 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from hodhod_server import app
 from hodhod_server.domain.keys import Keys
-from hodhod_server.services.handoffs import Handoffs
+from hodhod_server.services.arrivals import Arrivals
+from hodhod_server.services.newcomers import build_newcomers
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
-from hodhod_server.services.signup import Signup, rules_of
-from hodhod_server.settings import Settings
+from hodhod_server.settings import Settings, SignupSettings
 from hodhod_server.signup_api.routes import add_signup_api
 from hodhod_server.sms.provider import Provider
 from hodhod_server.store.database import Database
@@ -23,11 +25,24 @@ from hodhod_server.web.serving import new_app
 from tests.clock import FakeClock
 from tests.newcomers import Door, Newcomer
 
-OpenDoor = Callable[[Provider], AbstractAsyncContextManager[Door]]
+
+class House(NamedTuple):
+    """A sign-up role, and where its carriers tell what they have."""
+
+    door: Door
+    arrivals: Arrivals
+
+
+class OpenDoor(Protocol):
+    """Opens the role over these carriers."""
+
+    def __call__(
+        self, *providers: Provider, **changed: Any
+    ) -> AbstractAsyncContextManager[House]: ...
 
 
 @contextlib.asynccontextmanager
-async def _served(application: web.Application) -> AsyncIterator[Door]:
+async def served(application: web.Application) -> AsyncIterator[Door]:
     """As `web/serving.py` does it: without aiohttp's access log."""
     server = TestServer(application)
     await server.start_server(access_log=None)
@@ -35,10 +50,32 @@ async def _served(application: web.Application) -> AsyncIterator[Door]:
         yield client
 
 
+@contextlib.asynccontextmanager
+async def running(loops: Sequence[app.Loop]) -> AsyncIterator[None]:
+    """Background loops, while the block runs. What fails in it is raised as it is."""
+    group = asyncio.TaskGroup()
+    await group.__aenter__()
+    tasks = [group.create_task(_forever(loop)) for loop in loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await group.__aexit__(None, None, None)
+
+
+async def _forever(loop: app.Loop) -> None:
+    await loop()
+
+
 @pytest.fixture
 async def door(settings: Settings, clock: FakeClock) -> AsyncIterator[Door]:
     """The role as it is served."""
-    async with app.signup(settings, clock) as parts, _served(parts.app) as opened:
+    async with (
+        app.signup(settings, clock) as parts,
+        running(parts.loops),
+        served(parts.app) as opened,
+    ):
         yield opened
 
 
@@ -50,16 +87,16 @@ def newcomer(door: Door, clock: FakeClock) -> Newcomer:
 
 @pytest.fixture
 def open_door(settings: Settings, clock: FakeClock, database: Database, keys: Keys) -> OpenDoor:
-    """Opens the role with another sender of codes than the console."""
+    """Opens the role with other carriers than the console, and these settings of sign-up."""
 
     @contextlib.asynccontextmanager
-    async def open_with(provider: Provider) -> AsyncIterator[Door]:
-        rules = rules_of(settings.signup)
-        sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
-        handoffs = Handoffs(database, keys, rules, provider)
-        served = new_app()
-        add_signup_api(served, Signup(database, keys, clock, rules, handoffs, sessions), sessions)
-        async with _served(served) as opened:
-            yield opened
+    async def open_with(*providers: Provider, **changed: Any) -> AsyncIterator[House]:
+        own = settings.model_copy(update={"signup": SignupSettings(**changed)})
+        sessions = Sessions(database, keys, clock, own.security, NoAnnouncer())
+        newcomers = build_newcomers(own, database, clock, sessions, providers)
+        application = new_app()
+        add_signup_api(application, newcomers.signup, newcomers.proving, sessions)
+        async with running(newcomers.loops), served(application) as opened:
+            yield House(opened, newcomers.arrivals)
 
     return open_with

@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from hodhod_server.services.proving import Proving
 from hodhod_server.services.sessions import Sessions
 from hodhod_server.services.signup import Signup
 from hodhod_server.signup_api import challenges, outbox, sessions
@@ -15,9 +16,12 @@ from hodhod_server.web.endpoints import add_endpoints
 ENDPOINTS: Final = (*challenges.ENDPOINTS, *sessions.ENDPOINTS)
 
 
-def add_signup_api(app: web.Application, signup: Signup, returning: Sessions) -> None:
+def add_signup_api(
+    app: web.Application, signup: Signup, proving: Proving, returning: Sessions
+) -> None:
     """Serve newcomers and those who come back."""
     app[challenges.SIGNUP] = signup
+    app[challenges.PROVING] = proving
     app[sessions.SESSIONS] = returning
     add_endpoints(app, ENDPOINTS)
 
