@@ -104,7 +104,7 @@ async def test_a_sweep_removes_every_kind_and_survives_what_fails(
     clock.advance(settings.upload_expiry_s)
     swept = metrics.SWEPT.labels("challenge")
     before = swept._value.get()
-    await Sweeper(uploads, Failing(database, clock), every_s=60).sweep()
+    await Sweeper(uploads, Failing(database, clock, sends_kept_days=30), every_s=60).sweep()
     assert not blobs.written, "uploads were swept although challenges failed"
     assert await count(database, "challenges") == 3
     await Sweeper(uploads, Expiry(database, clock, sends_kept_days=30), every_s=60).sweep()

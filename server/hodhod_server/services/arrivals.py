@@ -93,4 +93,3 @@ class Arrivals:
         if accepted:
             log.info("signup.proved_by_message", challenge=accepted[0])
             self._watching.note_changed(accepted)
-            self._watching.note_order()

@@ -41,7 +41,7 @@ log = logs.get("dispatch")
 GATHER_S: Final = 0.02  # a turn is shared by all that comes in it
 LOOK_S: Final = 0.25  # for what other processes have ordered
 TELL_S: Final = 1.0
-LOOK_BACK: Final = timedelta(seconds=5)  # for what was committed later than its time says
+LOOK_BACK: Final = timedelta(seconds=3)  # for what was committed later than its time says
 READ_MAX: Final = 500
 DIED: Final = "dispatcher died"
 _encode = msgspec.msgpack.Encoder().encode
@@ -82,6 +82,7 @@ class Dispatcher:
         self._answers: deque[Answer] = deque()
         self._woken = asyncio.Event()
         self._read_to = self._news_to = desk.clock.now()
+        self._news_read_s = 0.0
         self._heard: dict[tuple[ChallengeId, int], datetime] = {}
         desk.watching.when_ordered(self._woken.set)
 
@@ -141,7 +142,8 @@ class Dispatcher:
     async def _turn(self, calls: asyncio.TaskGroup) -> None:
         self._woken.clear()
         await self._write_answers()
-        await self._read()
+        await self._read_orders()
+        await self._read_news()
         now = self._desk.clock.now()
         self._plan.offer_due(now)
         await self._begin(calls, now)
@@ -164,28 +166,34 @@ class Dispatcher:
         self._read_to = self._news_to = now
         log.info("dispatch.taken_over", challenges=len(self._plan.orders))
 
-    async def _read(self) -> None:
-        """What newcomers have ordered and done since."""
-        orders, now = self._plan.orders, self._desk.clock.now()
+    async def _read_orders(self) -> None:
+        """What newcomers have ordered since."""
         since = self._read_to - LOOK_BACK
+        known = self._plan.orders.without_handoff(since)
         async with self._desk.database.connection() as connection:
-            known = orders.without_handoff(since)
             found = await sends.queued(connection, since, known, READ_MAX)
-            told = await sends.news(connection, self._news_to - LOOK_BACK)
-            news = [item for item in told if self._heard.get((item.challenge, 0)) != item.at]
-            forgotten = [
-                item.challenge
-                for item in news
-                if item.voice_wanted_at is not None and not item.is_over
-                and item.challenge not in orders
-            ]  # fmt: skip
-            if forgotten:
-                found += await challenges.find_many(connection, forgotten)
-            receipts = await sends.delivered(connection, self._news_to - LOOK_BACK)
-        self._plan.take(found, now)
+        self._plan.take(found, self._desk.clock.now())
         self._read_to = max([self._read_to, *(item.created_at for item in found)])
         if len(found) >= READ_MAX:
             self._woken.set()
+
+    async def _read_news(self) -> None:
+        """What newcomers and carriers have done since, four times a second."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._news_read_s + LOOK_S:
+            return
+        self._news_read_s = now_s
+        since = self._news_to - LOOK_BACK
+        orders, now = self._plan.orders, self._desk.clock.now()
+        async with self._desk.database.connection() as connection:
+            told = await sends.news(connection, since)
+            news = [item for item in told if self._heard.get((item.challenge, 0)) != item.at]
+            forgotten = [
+                item.challenge for item in news if item.wants_voice and item.challenge not in orders
+            ]
+            found = await challenges.find_many(connection, forgotten) if forgotten else []
+            receipts = await sends.delivered(connection, since)
+        self._plan.take(found, now)
         for item in news:
             self._plan.hear(item, now)
             self._note_heard(item.challenge, 0, item.at)
@@ -194,8 +202,7 @@ class Dispatcher:
                 self._plan.router.note_receipt(receipt.provider, ReceiptState(receipt.state))
                 self._note_heard(receipt.challenge, receipt.number, receipt.at)
         before = self._news_to - 2 * LOOK_BACK
-        if len(self._heard) > READ_MAX:
-            self._heard = {key: at for key, at in self._heard.items() if at > before}
+        self._heard = {key: at for key, at in self._heard.items() if at > before}
 
     def _note_heard(self, challenge: ChallengeId, number: int, at: datetime) -> None:
         self._heard[challenge, number] = at

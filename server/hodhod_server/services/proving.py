@@ -82,7 +82,6 @@ class Proving:
         if isinstance(answer, HodhodError):
             raise answer
         self._watching.note_changed([proof.challenge])
-        self._watching.note_order()
         return answer
 
     async def _welcome(

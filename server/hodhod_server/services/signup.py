@@ -258,7 +258,6 @@ class Signup:
         async with self._database.connection() as connection:
             await mark(connection, challenge, self._clock.now())
             marked = await challenges.load(connection, challenge)
-        self._watching.note_order()
         self._watching.note_changed([challenge])
         return self._status(marked)
 

@@ -64,6 +64,11 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     accepted_by: str | None
     is_over: bool
 
+    @property
+    def wants_voice(self) -> bool:
+        """Is a call still wanted?"""
+        return self.voice_wanted_at is not None and not self.is_over
+
 
 class Told(msgspec.Struct, frozen=True):
     """What a provider says became of a message."""

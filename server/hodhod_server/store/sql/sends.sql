@@ -33,7 +33,7 @@ WITH wanted AS (
     UPDATE challenges AS c SET handoffs = c.handoffs || w.began_at
     FROM wanted AS w
     WHERE c.challenge_id = w.challenge_id AND c.device_id IS NULL AND c.cancelled_at IS NULL
-        AND c.code_accepted_at IS NULL AND c.wrong_tries < $8
+        AND c.code_accepted_at IS NULL AND c.seen_at IS NULL AND c.wrong_tries < $8
         AND NOT EXISTS (
             SELECT FROM unnest($10::int[], $11::interval[]) AS rule (most, per)
             WHERE w.kind <> 'first' AND rule.most <= (
