@@ -85,11 +85,15 @@ async def test_a_defect_does_not_write_the_number_to_the_log(
 ) -> None:
     async with database.connection() as connection:
         await connection.execute("ALTER TABLE challenges RENAME TO hidden")
-    async with app.signup(settings, clock) as parts, served(parts.app) as door:
-        with structlog.testing.capture_logs(
-            processors=[structlog.processors.format_exc_info]
-        ) as events:
-            answer = await Newcomer(door, clock, "+989123456789").start()
+    try:
+        async with app.signup(settings, clock) as parts, served(parts.app) as door:
+            with structlog.testing.capture_logs(
+                processors=[structlog.processors.format_exc_info]
+            ) as events:
+                answer = await Newcomer(door, clock, "+989123456789").start()
+    finally:
+        async with database.connection() as connection:
+            await connection.execute("ALTER TABLE hidden RENAME TO challenges")
     assert answer.refusal == (500, "internal")
     assert "Traceback" in str(events)
     assert "9123456789" not in str(events)
