@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -62,6 +64,7 @@ class Newcomer:
         self.phone = phone or some_phone()
         self.key: Ed25519PrivateKey | None = Ed25519PrivateKey.generate()
         self.locale = "fa"
+        self.extra: dict[str, Any] = {}
         self.id = ""
         self.secret = ""
 
@@ -73,26 +76,57 @@ class Newcomer:
         return description
 
     async def start(self) -> Answer:
-        body = {"phone": self.phone, "locale": self.locale, "device": self.device}
+        body = {"phone": self.phone, "locale": self.locale, "device": self.device} | self.extra
         answer = await ask(self.door, "POST", "/v1/signup", json=body)
         if answer.status == 201:
             self.id, self.secret = answer["id"], answer["secret"]
         return answer
 
-    async def status(self) -> Answer:
-        headers = {"Authorization": f"Bearer {self.secret}"}
-        return await ask(self.door, "GET", f"/v1/signup/{self.id}", headers=headers)
+    async def start_and_wait(self) -> Answer:
+        """Ask for a code and stay until it is handed over."""
+        answer = await self.start()
+        return await self.wait_for("sent") if answer.body.get("state") == "queued" else answer
 
-    async def send_again(self) -> Answer:
-        body = {"secret": self.secret, "channel": "sms"}
+    async def status(self, after: int | None = None, wait_s: int | None = None) -> Answer:
+        headers = {"Authorization": f"Bearer {self.secret}"}
+        params = {"after": after, "wait_s": wait_s}
+        given = {name: value for name, value in params.items() if value is not None}
+        path = f"/v1/signup/{self.id}"
+        return await ask(self.door, "GET", path, headers=headers, params=given)
+
+    async def wait_for(self, state: str) -> Answer:
+        """The status once it says this."""
+        return await self.until("state", lambda told: bool(told == state))
+
+    async def until(self, name: str, is_so: Callable[[Any], bool]) -> Answer:
+        """The status once this member of it is so."""
+        for _ in range(500):
+            answer = await self.status()
+            if is_so(answer[name]):
+                return answer
+            await asyncio.sleep(0.01)
+        raise TimeoutError(answer)
+
+    async def send_again(self, channel: str = "sms") -> Answer:
+        body = {"secret": self.secret, "channel": channel}
         return await ask(self.door, "POST", f"/v1/signup/{self.id}/next", json=body)
 
-    async def verify(self, code: str, name: str | None = "سارا") -> Answer:
+    async def tell(self, what: str) -> Answer:
+        """`seen` or `cancel`."""
+        path = f"/v1/signup/{self.id}/{what}"
+        return await ask(self.door, "POST", path, json={"secret": self.secret})
+
+    async def verify(self, code: str | None, name: str | None = "سارا") -> Answer:
         body = {"secret": self.secret, "code": code, "name": name}
         return await ask(self.door, "POST", f"/v1/signup/{self.id}/verify", json=body)
 
-    async def texts(self) -> list[str]:
-        answer = await ask(self.door, "GET", "/dev/outbox", params={"phone": self.phone})
+    async def texts(self, count: int = 0) -> list[str]:
+        """What has come so far; waits for so many."""
+        for _ in range(500):
+            answer = await ask(self.door, "GET", "/dev/outbox", params={"phone": self.phone})
+            if len(answer["texts"]) >= count:
+                break
+            await asyncio.sleep(0.01)
         return [item["text"] for item in answer["texts"]]
 
     async def codes(self) -> list[str]:
@@ -100,7 +134,8 @@ class Newcomer:
         return [found for text in await self.texts() for found in re.findall(r"[0-9]{6}", text)]
 
     async def code(self) -> str:
-        """The newest code."""
+        """The newest code; waits for the first."""
+        await self.texts(1)
         return (await self.codes())[-1]
 
     async def wrong_code(self) -> str:
@@ -108,9 +143,17 @@ class Newcomer:
         shown = await self.codes()
         return next(code for code in ("000000", "000001", "000002") if code not in shown)
 
+    async def try_wrong(self, times: int = 5) -> list[Answer]:
+        """Wrong codes, each after the time that is asked for between them."""
+        wrong, answers = await self.wrong_code(), []
+        for _ in range(times):
+            answers.append(await self.verify(wrong))
+            self.clock.advance(30)
+        return answers
+
     async def sign_up(self, name: str = "سارا") -> Answer:
         """The whole way, which must succeed."""
-        assert (await self.start()).status == 201
+        assert (await self.start_and_wait())["state"] == "sent"
         session = await self.verify(await self.code(), name)
         assert session.status == 200, session
         return session

@@ -33,12 +33,15 @@ class Node(NamedTuple):
         return self.gateway
 
     async def code(self, phone: str) -> str:
-        """The newest code sent to a number, as its owner reads it."""
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"{self.signup}/dev/outbox", params={"phone": phone}) as answer,
-        ):
-            texts: list[dict[str, Any]] = (await answer.json())["texts"]
+        """The newest code sent to a number, as its owner reads it; waits for the first."""
+        async with aiohttp.ClientSession() as session:
+            for _ in range(500):
+                params = {"phone": phone}
+                async with session.get(f"{self.signup}/dev/outbox", params=params) as answer:
+                    texts: list[dict[str, Any]] = (await answer.json())["texts"]
+                if texts:
+                    break
+                await asyncio.sleep(0.01)
         code: str = re.findall(r"[0-9]{6}", texts[-1]["text"])[-1]
         return code
 

@@ -8,7 +8,6 @@ One asynchronous client, no threads of yours needed. Everything public is named 
 from __future__ import annotations
 
 from hodhod._client import Client
-from hodhod._door import Eta
 from hodhod._errors import (
     ChallengeOver,
     CodeWrong,
@@ -35,8 +34,10 @@ from hodhod._models import (
     Chat,
     ChatChanged,
     ChatGone,
+    Eta,
     Event,
     GroupMember,
+    InboundText,
     InviteLink,
     InvitePreview,
     JoinRequest,
@@ -73,6 +74,7 @@ __all__ = [
     "GroupMember",
     "Groups",
     "HodhodError",
+    "InboundText",
     "InvalidInput",
     "InviteLink",
     "InvitePreview",

@@ -21,6 +21,7 @@ import msgspec
 from hodhod._clock import ServerClock
 from hodhod._errors import ChallengeOver, ProofRequired, ServerNotUnderstood, TryLater
 from hodhod._http import Http
+from hodhod._models import Eta
 from hodhod_wire.errors import ErrorCode
 
 T = TypeVar("T")
@@ -31,13 +32,6 @@ PROOFS_MAX: Final = 4
 PATIENCE_S: Final = 60.0
 SPREAD_S: Final = 0.5
 WAITING: Final = "waiting"
-
-
-class Eta(msgspec.Struct, frozen=True):
-    """Seconds until the code leaves: half of the people wait less than `p50`, nine of ten `p90`."""
-
-    p50: float
-    p90: float
 
 
 OnWait = Callable[[Eta], Awaitable[None] | None]

@@ -109,7 +109,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             addresses=addresses,
             account=account,
             api=Api(http, account, addresses, deadline_s=settings.deadline_s),
-            door=Door(http, addresses, clock),
+            door=Door(http, addresses, clock, deadline_s=settings.deadline_s),
             dialer=Dialer(http_session, addresses, settings.agent),
             uploads=Uploads(http_session, account, addresses, keeper, dice),
             downloads=Downloads(http_session, dice),

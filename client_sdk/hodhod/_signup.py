@@ -1,9 +1,14 @@
-"""Signing up and in: a number, a code that was sent to it, and the person is in."""
+"""Signing up and in: a number, a code that was sent to it, and the person is in.
+
+The server answers at once and hands the code over when its turn comes; a challenge follows that by
+asking once and waiting for the answer. It keeps to the times that the server gives.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import platform
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from msgspec import Struct, structs
@@ -13,11 +18,14 @@ from hodhod._addresses import AddressBook
 from hodhod._clock import ServerClock
 from hodhod._door import OnWait, enter, paying
 from hodhod._http import Http
-from hodhod._models import NextChannel, User
+from hodhod._models import Eta, InboundText, NextChannel, User
 from hodhod._state import Credentials
 
 PLATFORM: Final = "python"
 NAME_CHARS_MAX: Final = 64
+WAIT_SHARE: Final = 0.6  # of the deadline of a request: what one question may wait for news
+ENDS: Final = frozenset({"verified", "locked", "expired", "cancelled"})
+LOOK_S: Final = 2.0  # between questions to a server that answers without waiting
 
 Welcome = Callable[[Credentials], Awaitable[User]]
 
@@ -57,9 +65,13 @@ class Asked(_Untold, frozen=True):
 
 class _Verify(_Untold, frozen=True, omit_defaults=True):
     secret: str
-    code: str
+    code: str | None = None
     name: str | None = None
     proof: str | None = None
+
+
+class _Secret(_Untold, frozen=True):
+    secret: str
 
 
 class _SendAgain(_Untold, frozen=True):
@@ -78,6 +90,12 @@ class Standing(Struct, frozen=True, kw_only=True):
     next: tuple[NextChannel, ...] = ()
     tries_left: int = 0
     code_length: int = 6
+    version: int = 0
+    eta: Eta | None = None
+    tag: str = ""
+    inbound: InboundText | None = None
+    try_again_at: int | None = None
+    come_back_at: int | None = None
 
 
 class _NewStanding(Standing, frozen=True, kw_only=True):
@@ -134,23 +152,82 @@ class Challenge:
         """Digits of a code."""
         return self._standing.code_length
 
+    @property
+    def eta(self) -> Eta | None:
+        """How long until the code is handed over; `None`: it was, or nobody knows."""
+        return self._standing.eta
+
+    @property
+    def tag(self) -> str:
+        """Two characters that tell apart the codes of two devices with one number."""
+        return self._standing.tag
+
+    @property
+    def inbound(self) -> InboundText | None:
+        """What to send, and where to, instead of getting a code; `None`: not possible here."""
+        return self._standing.inbound
+
+    @property
+    def try_again_at(self) -> int | None:
+        """Before this moment no further code is compared; `None`: at once."""
+        return self._standing.try_again_at
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more comes of it: verified, locked, expired or cancelled."""
+        return self.state in ENDS
+
     async def refresh(self) -> None:
         """Ask how it stands. Raises `ChallengeOver`, `TryLater`, `ConnectionLost`."""
         self._standing = await self._door.standing(self._standing.id, self._secret)
 
-    async def resend(self, channel: str | None = None) -> None:
-        """Have the same code sent again, by this channel or the first of `next`.
+    async def changes(self) -> AsyncIterator[Challenge]:
+        """This challenge now, and again after each change, until it is over.
 
-        Raises `TryLater` before its time, `ChallengeOver`, `ConnectionLost`.
+        Raises `ChallengeOver`, `TryLater`, `ConnectionLost`.
+        """
+        yield self
+        while not self.is_over:
+            before = self._standing
+            self._standing = await self._door.next_standing(before, self._secret)
+            if self._standing != before:
+                yield self
+
+    async def wait_sent(self) -> None:
+        """Return once the code was handed over, or the number is proved, or it is over.
+
+        Raises `ChallengeOver`, `TryLater`, `ConnectionLost`.
+        """
+        async for _ in self.changes():
+            if self.state not in ("queued", "waiting"):
+                return
+
+    async def resend(self, channel: str | None = None) -> None:
+        """Ask for the same code by this channel, or by the first of `next`.
+
+        Texts are sent again by a plan of the server's, which asking does not change; a call
+        (`voice`) is made when it is asked for. Raises `TryLater` before its time,
+        `ChallengeOver`, `ConnectionLost`.
         """
         first = self.next[0].channel if self.next else self.channel
         again = _SendAgain(self._secret, channel or first)
-        self._standing = await self._door.send_again(self._standing.id, again)
+        self._standing = await self._door.post(self._standing.id, "next", again)
 
-    async def verify(self, code: str, name: str | None = None) -> User:
+    async def seen(self) -> None:
+        """Tell that the text has come, so that no further one is sent. Raises as `refresh`."""
+        own = _Secret(self._secret)
+        self._standing = await self._door.post(self._standing.id, "seen", own)
+
+    async def cancel(self) -> None:
+        """Tell that no code is wanted any more. Raises as `refresh`."""
+        own = _Secret(self._secret)
+        self._standing = await self._door.post(self._standing.id, "cancel", own)
+
+    async def verify(self, code: str | None = None, name: str | None = None) -> User:
         """Show the code and be signed in; a number that is new needs a name.
 
-        Digits may be Persian, with spaces. Raises `CodeWrong`, `NameRequired`, `InvalidInput`,
+        Digits may be Persian, with spaces. No code is needed once the state is `accepted` because
+        the number was proved otherwise. Raises `CodeWrong`, `NameRequired`, `InvalidInput`,
         `ChallengeOver`, `TryLater`, `ConnectionLost`.
         """
         proof = _Verify(self._secret, code, name)
@@ -160,10 +237,13 @@ class Challenge:
 class Door:
     """The sign-up endpoints."""
 
-    def __init__(self, http: Http, addresses: AddressBook, clock: ServerClock) -> None:
+    def __init__(
+        self, http: Http, addresses: AddressBook, clock: ServerClock, *, deadline_s: float
+    ) -> None:
         self._http = http
         self._addresses = addresses
         self._clock = clock
+        self._wait_s = max(1, int(deadline_s * WAIT_SHARE))
 
     async def knock(
         self, asked: Asked, account: Account, welcome: Welcome, on_wait: OnWait | None = None
@@ -183,8 +263,21 @@ class Door:
     async def standing(self, challenge: str, secret: str) -> Standing:
         return await self._http.get(self._url(f"/{challenge}"), Standing, bearer=secret)
 
-    async def send_again(self, challenge: str, body: _SendAgain) -> Standing:
-        return await self._http.post(self._url(f"/{challenge}/next"), body, Standing)
+    async def next_standing(self, known: Standing, secret: str) -> Standing:
+        """How it stands after its next change, or after a while without one."""
+        if known.come_back_at is not None:
+            ahead_ms = known.come_back_at - self._clock.now_ms()
+            await asyncio.sleep(max(LOOK_S, ahead_ms / 1000))
+        loop_time = asyncio.get_running_loop().time
+        began_s = loop_time()
+        path = f"/{known.id}?after={known.version}&wait_s={self._wait_s}"
+        told = await self._http.get(self._url(path), Standing, bearer=secret)
+        if told == known and loop_time() - began_s < LOOK_S:
+            await asyncio.sleep(LOOK_S)
+        return told
+
+    async def post(self, challenge: str, what: str, body: Struct) -> Standing:
+        return await self._http.post(self._url(f"/{challenge}/{what}"), body, Standing)
 
     async def verify(self, challenge: str, body: _Verify) -> Credentials:
         url = self._url(f"/{challenge}/verify")

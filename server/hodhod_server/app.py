@@ -58,23 +58,20 @@ from hodhod_server.services.expiry import Expiry
 from hodhod_server.services.file_links import FileLinks
 from hodhod_server.services.files import Files
 from hodhod_server.services.groups import Groups
-from hodhod_server.services.handoffs import Handoffs
 from hodhod_server.services.inside import Inside
 from hodhod_server.services.invites import Invites
 from hodhod_server.services.media_links import MediaLinks
 from hodhod_server.services.membership import Membership
 from hodhod_server.services.messaging import Announcer, Messaging
+from hodhod_server.services.newcomers import build_newcomers, lay_ground
 from hodhod_server.services.positions import PositionKeeper
 from hodhod_server.services.posting import Posting
-from hodhod_server.services.provider_polling import ProviderPolling
 from hodhod_server.services.rights import Rights
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
-from hodhod_server.services.signup import Signup, rules_of
 from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.uploads import Uploads
 from hodhod_server.services.views import Views
-from hodhod_server.services.waiting_room import NoQueue
 from hodhod_server.settings import ListenSettings, Settings
 from hodhod_server.signup_api.callbacks import Callbacks
 from hodhod_server.signup_api.routes import ENDPOINTS as SIGNUP_ENDPOINTS
@@ -86,7 +83,6 @@ from hodhod_server.signup_api.routes import (
     add_signup_api,
 )
 from hodhod_server.sms.opening import open_providers
-from hodhod_server.sms.provider import Arrival
 from hodhod_server.store.database import (
     Connections,
     Database,
@@ -267,38 +263,28 @@ async def signup(
 ) -> AsyncIterator[Parts]:
     """Newcomers and those who come back: challenges, codes, sessions."""
     probe = LoadProbe(settings.load)
-    keys, rules = keys_of(settings), rules_of(settings.signup)
+    keys = keys_of(settings)
     async with (
-        open_database(settings.database, Role.SIGNUP) as database,
+        open_database(settings.database, Role.SIGNUP, spared=1) as database,
         open_redis(settings.redis) as redis,
-        open_providers(settings.signup.providers, clock, _forget) as providers,
     ):
         broker = RedisBroker(redis, settings.redis.prefix, GatewayId(secrets.token_hex(8)))
         sessions = Sessions(database, keys, clock, settings.security, broker)
-        first = next(iter(providers.values()))
-        handoffs = Handoffs(database, keys, rules, first, settings.texts.wording())
-        polling = ProviderPolling(providers, _none_pending, _forget)
-        newcomers = Signup(database, keys, clock, rules, handoffs, sessions)
         board = DoorBoard(redis, settings.redis.prefix, process_name(settings.listen.port))
-        door = build_door(settings.door, keys, clock, board, NoQueue())
-        newcomers.when_proved(door.gatekeeper.note_verified)
-        app = new_app()
-        add_health(app, database.is_reachable)
-        add_signup_api(app, newcomers, sessions)
-        add_gate(app, door.gatekeeper, Networks(settings.door.trusted_proxies))
-        add_outbox(app, providers)
-        add_callbacks(app, Callbacks(providers, keys.callback, _forget))
-        use_gate(app, Gate(load or probe), SIGNUP_ENDPOINTS)
-        yield Parts(app=app, loops=(probe.run, polling.run, door.sharing.run))
-
-
-async def _forget(arrivals: Sequence[Arrival]) -> None:
-    """Until somebody asks for them."""
-    log.debug("arrivals.forgotten", count=len(arrivals))
-
-
-async def _none_pending(_: str, __: int) -> Sequence[str]:
-    return ()
+        ground = lay_ground(settings, database, clock)
+        async with open_providers(settings.signup.providers, clock, ground.arrivals) as providers:
+            newcomers = build_newcomers(settings, ground, sessions, providers)
+            door = build_door(settings.door, keys, clock, board, newcomers.outlook)
+            newcomers.proving.when_proved(door.gatekeeper.note_verified)
+            newcomers.dispatcher.when_sent(door.gatekeeper.note_send)
+            app = new_app()
+            add_health(app, database.is_reachable)
+            add_signup_api(app, newcomers.signup, newcomers.proving, sessions)
+            add_gate(app, door.gatekeeper, Networks(settings.door.trusted_proxies))
+            add_outbox(app, providers)
+            add_callbacks(app, Callbacks(providers, keys.callback, ground.arrivals))
+            use_gate(app, Gate(load or probe), SIGNUP_ENDPOINTS)
+            yield Parts(app=app, loops=(probe.run, *newcomers.loops, door.sharing.run))
 
 
 @contextlib.asynccontextmanager
@@ -332,7 +318,7 @@ async def worker(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
     ):
         sweeper = Sweeper(
             Uploads(database, blobs, clock, own),
-            Expiry(database, clock),
+            Expiry(database, clock, sends_kept_days=settings.signup.sends_kept_days),
             every_s=settings.worker.sweep_s,
         )
         app = new_app()

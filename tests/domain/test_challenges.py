@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hodhod_server.domain.challenges import Challenge, ChallengeRules, ChallengeState, free_at
+from hodhod_server.domain.challenges import Challenge, ChallengeRules, ChallengeState, Send
 from hodhod_server.domain.ids import ChallengeId
+from hodhod_server.domain.ladder import Fate, Way
 from hodhod_server.services.signup import rules_of
 from hodhod_server.settings import SignupSettings
 
@@ -21,10 +24,9 @@ def _at(seconds: float) -> datetime:
     return BEGAN + timedelta(seconds=seconds)
 
 
-def _challenge(*handoffs_s: float, handing_over_at: datetime | None = None) -> Challenge:
-    """A challenge with these hand-offs, all of them taken but the one under way."""
+def _challenge(*handoffs_s: float, **known: Any) -> Challenge:
+    """A challenge with these hand-offs, all of them taken."""
     handoffs = tuple(_at(age) for age in sorted(handoffs_s))
-    taken = [moment for moment in handoffs if moment != handing_over_at]
     return Challenge(
         challenge=ChallengeId("A" * 22),
         phone_hash=b"",
@@ -36,8 +38,8 @@ def _challenge(*handoffs_s: float, handing_over_at: datetime | None = None) -> C
         key_epoch=0,
         created_at=BEGAN,
         handoffs=handoffs,
-        handing_over_at=handing_over_at,
-        sent_at=taken[-1] if taken else None,
+        sent_at=handoffs[-1] if handoffs else None,
+        **known,
     )
 
 
@@ -60,26 +62,37 @@ def test_a_challenge_waits_exactly_while_a_code_is_accepted(sends: list[float], 
     assert is_waiting == bool(challenge.accepted_generations(_at(now), RULES))
 
 
-@given(st.lists(ages, max_size=12), ages)
-def test_a_send_at_the_free_moment_keeps_to_the_limit(sends: list[float], now: float) -> None:
-    handoffs = tuple(_at(age) for age in sorted(sends) if age <= now)
-    moment = free_at(handoffs, _at(now), RULES)
-    recent = [item for item in handoffs if item > moment - timedelta(seconds=600)]
-    assert len(recent) < RULES.handoffs_max
-    assert moment >= _at(now)
-
-
-def test_a_handoff_under_way_lapses_with_its_process() -> None:
-    challenge = _challenge(0, handing_over_at=BEGAN)
-    assert challenge.state(_at(1), RULES) is ChallengeState.QUEUED
-    assert challenge.is_being_handed_over(_at(14.9))
-    assert not challenge.is_being_handed_over(_at(15))
-    assert challenge.next_send_at(_at(1), RULES) == _at(15)
-
-
-def test_without_a_handoff_a_send_may_begin_at_once() -> None:
-    assert _challenge().next_send_at(_at(3), RULES) == _at(3)
+def test_without_a_handoff_no_code_is_accepted_and_the_challenge_lapses() -> None:
     assert _challenge().accepted_generations(_at(3), RULES) == ()
+    assert _challenge().state(_at(899), RULES) is ChallengeState.QUEUED
+    assert _challenge().state(_at(900), RULES) is ChallengeState.EXPIRED
+
+
+@pytest.mark.parametrize(("wrong", "delay_s"), [(1, 0), (2, 5), (3, 15), (4, 30)])
+def test_each_further_try_waits_longer(wrong: int, delay_s: int) -> None:
+    challenge = _challenge(0, wrong_tries=wrong, wrong_at=_at(7))
+    assert challenge.try_again_at() == _at(7 + delay_s)
+
+
+def test_a_locked_challenge_can_still_be_proved_otherwise() -> None:
+    locked = _challenge(0, wrong_tries=5)
+    assert locked.state(_at(1), RULES) is ChallengeState.LOCKED
+    proved = _challenge(0, wrong_tries=5, accepted_at=_at(1), accepted_by="message")
+    assert proved.state(_at(2), RULES) is ChallengeState.ACCEPTED
+
+
+def test_the_ladder_is_told_what_became_of_each_send() -> None:
+    outcomes = (None, "accepted", "ambiguous", "throttled", "recipient", "fraud")
+    sends = tuple(Send(at=BEGAN, way=Way.SMS, outcome=outcome) for outcome in outcomes)
+    progress = _challenge(0, sends=sends).progress(_at(1), RULES)
+    assert [handoff.fate for handoff in progress.handoffs] == [
+        Fate.UNDER_WAY,
+        Fate.TAKEN,
+        Fate.DOUBTFUL,
+        Fate.REFUSED,
+        Fate.UNREACHABLE,
+        Fate.SUSPECT,
+    ]
 
 
 def test_a_challenge_does_not_show_what_it_holds() -> None:

@@ -44,6 +44,7 @@ async def come_in(session: aiohttp.ClientSession, outbox: str, client: Client, n
     while True:
         try:
             challenge = await client.request_code(phone)
+            await challenge.wait_sent()
             async with session.get(outbox, params={"phone": phone}) as response:
                 text = (await response.json())["texts"][-1]["text"]
             code = re.search(r"\d{6}", text)

@@ -24,7 +24,6 @@ from hodhod import (
     Progress,
     SendUnconfirmed,
     SignedOut,
-    TryLater,
     TypingSeen,
     User,
 )
@@ -45,6 +44,7 @@ async def node(settings: Settings) -> AsyncIterator[Node]:
 async def sign_in(node: Node, client: Client, phone: str, name: str) -> User:
     """The whole way, with the code from the phone."""
     challenge = await client.request_code(phone)
+    await challenge.wait_sent()
     return await challenge.verify(await node.code(phone), name=name)
 
 
@@ -54,12 +54,13 @@ async def test_a_newcomer_is_led_through_sign_up(node: Node) -> None:
             await client.request_code("12")
         assert refused.value.code == "phone_invalid"
         challenge = await client.request_code("۰۹۱۲ ۳۴۵ ۶۷۸۹")
-        assert (challenge.state, challenge.channel) == ("sent", "sms")
+        assert (challenge.state, challenge.channel) == ("queued", "sms")
+        await challenge.wait_sent()
+        assert (challenge.state, len(challenge.tag)) == ("sent", 2)
         assert challenge.expires_at is not None
         assert challenge.tries_left == 5
-        with pytest.raises(TryLater) as too_early:
-            await challenge.resend()
-        assert too_early.value.retry_after_s
+        await challenge.resend()
+        assert challenge.next[0].channel == "sms"
         code = await node.code(SARA)
         wrong = "000000" if code != "000000" else "111111"
         with pytest.raises(CodeWrong) as missed:
@@ -71,6 +72,19 @@ async def test_a_newcomer_is_led_through_sign_up(node: Node) -> None:
             await challenge.verify(code)
         user = await challenge.verify(code, name="Sara")
         assert client.user == user
+
+
+async def test_a_challenge_is_followed_to_its_end(node: Node) -> None:
+    async with Client(node.url) as client:
+        challenge = await client.request_code(SARA)
+        states = []
+        async with asyncio.timeout(10):
+            async for now in challenge.changes():
+                states.append(now.state)
+                if now.state == "sent":
+                    await now.cancel()
+        assert states == ["queued", "sent"]
+        assert challenge.is_over
 
 
 async def test_two_people_write_to_each_other(node: Node) -> None:

@@ -8,9 +8,10 @@ import altcha
 import msgspec
 
 from hodhod._clock import ServerClock, SystemClock
-from hodhod._door import Eta, enter
+from hodhod._door import enter
 from hodhod._errors import ProofRequired, TryLater
 from hodhod._http import Http
+from hodhod._models import Eta
 from hodhod._signup import Standing, _Device, _Start
 
 PLACE: dict[str, Any] = {"state": "waiting", "eta": {"p50": 4.0, "p90": 9.0}, "come_back_at": 0}

@@ -64,6 +64,7 @@ async def three(node: Node) -> AsyncIterator[Three]:
 
 async def sign_in(node: Node, client: Client, phone: str, name: str) -> None:
     challenge = await client.request_code(phone)
+    await challenge.wait_sent()
     await challenge.verify(await node.code(phone), name=name)
 
 

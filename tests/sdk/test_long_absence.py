@@ -33,6 +33,7 @@ async def node(settings: Settings) -> AsyncIterator[Node]:
 async def signed_up(node: Node, path: Path) -> UserId:
     async with Client(node.url, state=path) as client:
         challenge = await client.request_code(PHONE)
+        await challenge.wait_sent()
         user = await challenge.verify(await node.code(PHONE), name="Sara")
         await client.chats()
     return UserId(user.id)

@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator
@@ -85,8 +86,13 @@ class Example:
     def _type_code(self, question: str) -> str:
         assert "sms" in question
         query = urllib.parse.urlencode({"phone": SARA})
-        with urllib.request.urlopen(f"{self._node.signup}/dev/outbox?{query}") as answer:
-            texts = json.load(answer)["texts"]
+        texts: list[dict[str, str]] = []
+        for _ in range(500):
+            with urllib.request.urlopen(f"{self._node.signup}/dev/outbox?{query}") as answer:
+                texts = json.load(answer)["texts"]
+            if texts:
+                break
+            time.sleep(0.01)
         code: str = re.findall(r"[0-9]{6}", texts[-1]["text"])[-1]
         return code
 

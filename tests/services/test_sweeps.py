@@ -47,7 +47,7 @@ def people(database: Database, keys: Keys, clock: FakeClock) -> People:
 async def test_challenges_are_kept_for_two_days(database: Database, clock: FakeClock) -> None:
     await add_challenges(database, clock.now() - KEPT - timedelta(seconds=1), 2300)
     await add_challenges(database, clock.now() - KEPT + timedelta(seconds=1), 2)
-    expiry = Expiry(database, clock)
+    expiry = Expiry(database, clock, sends_kept_days=30)
     assert await expiry.forget_challenges() == 2300
     assert await count(database, "challenges") == 2
     assert await expiry.forget_challenges() == 0
@@ -67,7 +67,7 @@ async def test_refresh_tokens_are_kept_while_they_work(
                 now=clock.now(),
                 expires_at=expires_at,
             )
-    assert await Expiry(database, clock).forget_refresh_tokens() == 1
+    assert await Expiry(database, clock, sends_kept_days=30).forget_refresh_tokens() == 1
     assert await count(database, "refresh_tokens") == 2
 
 
@@ -104,17 +104,17 @@ async def test_a_sweep_removes_every_kind_and_survives_what_fails(
     clock.advance(settings.upload_expiry_s)
     swept = metrics.SWEPT.labels("challenge")
     before = swept._value.get()
-    await Sweeper(uploads, Failing(database, clock), every_s=60).sweep()
+    await Sweeper(uploads, Failing(database, clock, sends_kept_days=30), every_s=60).sweep()
     assert not blobs.written, "uploads were swept although challenges failed"
     assert await count(database, "challenges") == 3
-    await Sweeper(uploads, Expiry(database, clock), every_s=60).sweep()
+    await Sweeper(uploads, Expiry(database, clock, sends_kept_days=30), every_s=60).sweep()
     assert await count(database, "challenges") == 0
     assert swept._value.get() - before == 3
 
 
 async def test_it_runs_again_and_again(database: Database, clock: Clock) -> None:
     uploads = Uploads(database, MemoryBlobs(), clock, MediaSettings())
-    sweeper = Sweeper(uploads, Expiry(database, clock), every_s=0.01)
+    sweeper = Sweeper(uploads, Expiry(database, clock, sends_kept_days=30), every_s=0.01)
     running = asyncio.create_task(sweeper.run())
     for _ in range(2):
         await add_challenges(database, clock.now() - 2 * KEPT, 1)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple, Protocol
 
 import pytest
 from aiohttp import web
@@ -12,12 +14,11 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from hodhod_server import app
 from hodhod_server.domain.addresses import Networks
-from hodhod_server.domain.code_texts import Wording
 from hodhod_server.domain.keys import Keys
-from hodhod_server.services.handoffs import Handoffs
+from hodhod_server.services.newcomers import build_newcomers, lay_ground
+from hodhod_server.services.provider_arrivals import ProviderArrivals
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
-from hodhod_server.services.signup import Signup, rules_of
-from hodhod_server.settings import Settings
+from hodhod_server.settings import Settings, SignupSettings
 from hodhod_server.signup_api.routes import add_gate, add_signup_api
 from hodhod_server.sms.provider import Provider
 from hodhod_server.store.database import Database
@@ -26,16 +27,47 @@ from tests.clock import FakeClock
 from tests.doors import WIDE_OPEN, gatekeeper_of
 from tests.newcomers import Door, Newcomer
 
-OpenDoor = Callable[[Provider], AbstractAsyncContextManager[Door]]
+
+class House(NamedTuple):
+    """A sign-up role, and where its carriers tell what they have."""
+
+    door: Door
+    arrivals: ProviderArrivals
+
+
+class OpenDoor(Protocol):
+    """Opens the role over these carriers."""
+
+    def __call__(
+        self, *providers: Provider, **changed: Any
+    ) -> AbstractAsyncContextManager[House]: ...
 
 
 @contextlib.asynccontextmanager
-async def _served(application: web.Application) -> AsyncIterator[Door]:
+async def served(application: web.Application) -> AsyncIterator[Door]:
     """As `web/serving.py` does it: without aiohttp's access log."""
     server = TestServer(application)
     await server.start_server(access_log=None)
     async with TestClient(server) as client:
         yield client
+
+
+@contextlib.asynccontextmanager
+async def running(loops: Sequence[app.Loop]) -> AsyncIterator[None]:
+    """Background loops, while the block runs. What fails in it is raised as it is."""
+    group = asyncio.TaskGroup()
+    await group.__aenter__()
+    tasks = [group.create_task(_forever(loop)) for loop in loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await group.__aexit__(None, None, None)
+
+
+async def _forever(loop: app.Loop) -> None:
+    await loop()
 
 
 @pytest.fixture
@@ -47,7 +79,11 @@ def settings(settings: Settings) -> Settings:
 @pytest.fixture
 async def door(settings: Settings, clock: FakeClock) -> AsyncIterator[Door]:
     """The role as it is served."""
-    async with app.signup(settings, clock) as parts, _served(parts.app) as opened:
+    async with (
+        app.signup(settings, clock) as parts,
+        running(parts.loops),
+        served(parts.app) as opened,
+    ):
         yield opened
 
 
@@ -59,17 +95,19 @@ def newcomer(door: Door, clock: FakeClock) -> Newcomer:
 
 @pytest.fixture
 def open_door(settings: Settings, clock: FakeClock, database: Database, keys: Keys) -> OpenDoor:
-    """Opens the role with another sender of codes than the console."""
+    """Opens the role with other carriers than the console, and these settings of sign-up."""
 
     @contextlib.asynccontextmanager
-    async def open_with(provider: Provider) -> AsyncIterator[Door]:
-        rules = rules_of(settings.signup)
-        sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
-        handoffs = Handoffs(database, keys, rules, provider, Wording())
-        served = new_app()
-        add_signup_api(served, Signup(database, keys, clock, rules, handoffs, sessions), sessions)
-        add_gate(served, gatekeeper_of(settings.door, keys, clock), Networks(()))
-        async with _served(served) as opened:
-            yield opened
+    async def open_with(*providers: Provider, **changed: Any) -> AsyncIterator[House]:
+        own = settings.model_copy(update={"signup": SignupSettings(**changed)})
+        sessions = Sessions(database, keys, clock, own.security, NoAnnouncer())
+        ground = lay_ground(own, database, clock)
+        named = {provider.terms.name: provider for provider in providers}
+        newcomers = build_newcomers(own, ground, sessions, named)
+        application = new_app()
+        add_signup_api(application, newcomers.signup, newcomers.proving, sessions)
+        add_gate(application, gatekeeper_of(settings.door, keys, clock), Networks(()))
+        async with running(newcomers.loops), served(application) as opened:
+            yield House(opened, ground.arrivals)
 
     return open_with

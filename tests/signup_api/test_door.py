@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import json
 from collections.abc import AsyncIterator
 from random import Random
@@ -12,22 +11,18 @@ from typing import Any
 
 import altcha
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
 from hodhod._door import solve
 from hodhod._errors import ProofRequired
 from hodhod_server.domain.addresses import Networks
 from hodhod_server.domain.clock import SystemClock
-from hodhod_server.domain.code_texts import Wording
 from hodhod_server.domain.ids import UserId
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.phone import Phone
 from hodhod_server.domain.vouchers import Voucher, mint_voucher, week_of
 from hodhod_server.services.gatekeeper import Admitted, Attempt, Gatekeeper
-from hodhod_server.services.handoffs import Handoffs
+from hodhod_server.services.newcomers import build_newcomers, lay_ground
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
-from hodhod_server.services.signup import Signup, rules_of
 from hodhod_server.services.waiting_room import WaitingRoom
 from hodhod_server.settings import DoorSettings, Settings
 from hodhod_server.signup_api.routes import add_gate, add_outbox, add_signup_api
@@ -38,6 +33,7 @@ from tests.clock import FakeClock
 from tests.doors import SetPace
 from tests.newcomers import Answer, Door, Newcomer, ask, some_phone
 from tests.providers import terms
+from tests.signup_api.conftest import running, served
 
 CHEAP = (40, 80, 120)
 DOOR = DoorSettings(
@@ -70,28 +66,17 @@ async def door(
     settings: Settings, clock: FakeClock, database: Database, keys: Keys, room: WaitingRoom
 ) -> AsyncIterator[Door]:
     """The role with a strict door, which believes this machine about addresses."""
-    rules = rules_of(settings.signup)
     sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
-    console = ConsoleProvider(terms("console"), clock)
-    signup = Signup(
-        database, keys, clock, rules, Handoffs(database, keys, rules, console, Wording()), sessions
-    )
+    consoles = {"console": ConsoleProvider(terms("console"), clock)}
+    newcomers = build_newcomers(settings, lay_ground(settings, database, clock), sessions, consoles)
     gatekeeper = Gatekeeper(DOOR, keys, clock, room)
-    signup.when_proved(gatekeeper.note_verified)
-    served = new_app()
-    add_signup_api(served, signup, sessions)
-    add_gate(served, gatekeeper, Networks(DOOR.trusted_proxies))
-    add_outbox(served, {"console": console})
-    async with _served(served) as opened:
+    newcomers.proving.when_proved(gatekeeper.note_verified)
+    application = new_app()
+    add_signup_api(application, newcomers.signup, newcomers.proving, sessions)
+    add_gate(application, gatekeeper, Networks(DOOR.trusted_proxies))
+    add_outbox(application, consoles)
+    async with running(newcomers.loops), served(application) as opened:
         yield opened
-
-
-@contextlib.asynccontextmanager
-async def _served(application: web.Application) -> AsyncIterator[Door]:
-    server = TestServer(application)
-    await server.start_server(access_log=None)
-    async with TestClient(server) as client:
-        yield client
 
 
 async def _start(somebody: Newcomer, *, address: str = "", **papers: Any) -> Answer:

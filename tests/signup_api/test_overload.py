@@ -15,6 +15,7 @@ from hodhod_server.settings import Settings
 from tests.clock import FakeClock
 from tests.load import Told
 from tests.newcomers import Door, Newcomer, ask
+from tests.signup_api.conftest import running
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def load() -> Told:
 @pytest.fixture
 async def door(settings: Settings, clock: FakeClock, load: Told) -> AsyncIterator[Door]:
     """The role with a load that the test sets."""
-    async with app.signup(settings, clock, load) as parts:
+    async with app.signup(settings, clock, load) as parts, running(parts.loops):
         server = TestServer(parts.app)
         await server.start_server(access_log=None)
         async with TestClient(server) as client:

@@ -14,7 +14,9 @@ DEVICE = {"name": "Pixel", "platform": "android"}
 SOUND: dict[str, dict[str, Any]] = {
     "/v1/signup": {"phone": "09121112233", "device": DEVICE},
     "/v1/signup/{id}/next": {"secret": "s"},
-    "/v1/signup/{id}/verify": {"secret": "s", "code": "123456"},
+    "/v1/signup/{id}/seen": {"secret": "s"},
+    "/v1/signup/{id}/cancel": {"secret": "s"},
+    "/v1/signup/{id}/verify": {"secret": "s"},
     "/v1/sessions/refresh": {"refresh_token": "t"},
     "/v1/sessions/device-key": {"device": 1, "at": 1, "signature": "s"},
 }
@@ -29,8 +31,10 @@ WRONG_MEMBERS: list[tuple[str, dict[str, Any]]] = [
     ("/v1/signup", {"device": DEVICE | {"public_key": "!" * 43}}),
     ("/v1/signup", {"device": DEVICE | {"public_key": "ب" * 43}}),
     ("/v1/signup", {"device": DEVICE | {"public_key": ""}}),
+    ("/v1/signup", {"client": {"kind": "toaster"}}),
+    ("/v1/signup", {"client": {"kind": "android", "app_hash": "too short"}}),
     ("/v1/signup/{id}/next", {"secret": None}),
-    ("/v1/signup/{id}/next", {"channel": "voice"}),
+    ("/v1/signup/{id}/next", {"channel": "pigeon"}),
     ("/v1/signup/{id}/next", {"channel": 1}),
     ("/v1/signup/{id}/verify", {"code": 123456}),
     ("/v1/signup/{id}/verify", {"name": []}),

@@ -31,22 +31,40 @@ SPELLINGS = (
 )
 
 
-async def test_a_challenge_tells_what_to_wait_for(newcomer: Newcomer, clock: FakeClock) -> None:
+async def test_a_challenge_is_answered_at_once_and_tells_what_to_wait_for(
+    newcomer: Newcomer, clock: FakeClock
+) -> None:
     now = to_ms(clock.now())
     answer = await newcomer.start()
     assert answer.status == 201
     assert len(answer.body.pop("id")) >= 22
     assert len(answer.body.pop("secret")) >= 43
+    assert len(answer.body.pop("tag")) == 2
+    eta = answer.body.pop("eta")
+    assert eta is None or 0 <= eta["p50"] <= eta["p90"] < 1
     assert answer.body == {
-        "state": "sent",
+        "version": 1,
+        "state": "queued",
         "channel": "sms",
-        "sent_at": now,
-        "expires_at": now + 600_000,
-        "eta": None,
-        "next": [{"channel": "sms", "at": now + 20_000}],
+        "sent_at": None,
+        "expires_at": None,
+        "next": [{"channel": "sms", "at": now}],
         "tries_left": 5,
+        "try_again_at": None,
         "code_length": 6,
+        "inbound": None,
+        "come_back_at": None,
     }
+
+
+async def test_once_it_is_sent_the_next_text_is_told(newcomer: Newcomer, clock: FakeClock) -> None:
+    now = to_ms(clock.now())
+    started = await newcomer.start()
+    sent = await newcomer.wait_for("sent")
+    assert sent["version"] > started["version"]
+    assert (sent["sent_at"], sent["expires_at"], sent["eta"]) == (now, now + 600_000, None)
+    assert sent["next"] == [{"channel": "sms", "at": now + 20_000}]
+    assert sent["tag"] == started["tag"]
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -56,7 +74,7 @@ async def test_every_spelling_of_a_number_is_the_same_number(
     somebody = Newcomer(door, clock, spelling)
     assert (await somebody.start()).status == 201
     somebody.phone = "+989123456789"
-    assert len(await somebody.texts()) == 1
+    assert len(await somebody.texts(1)) == 1
 
 
 @pytest.mark.parametrize(
@@ -86,7 +104,8 @@ async def test_the_same_device_asking_again_gets_the_same_challenge_and_no_secon
     newcomer: Newcomer, clock: FakeClock
 ) -> None:
     first = await newcomer.start()
-    clock.advance(300)
+    await newcomer.wait_for("sent")
+    clock.advance(15)
     again = await newcomer.start()
     assert (again["id"], again["secret"]) == (first["id"], first["secret"])
     assert again["state"] == "sent"
@@ -97,6 +116,7 @@ async def test_starts_at_the_same_moment_send_one_text(newcomer: Newcomer) -> No
     async with asyncio.TaskGroup() as tasks:
         starts = [tasks.create_task(newcomer.start()) for _ in range(6)]
     assert len({start.result()["id"] for start in starts}) == 1
+    await newcomer.wait_for("sent")
     assert len(await newcomer.texts()) == 1
 
 
@@ -104,7 +124,8 @@ async def test_a_device_without_a_key_gets_a_new_challenge_each_time(newcomer: N
     newcomer.key = None
     first, second = await newcomer.start(), await newcomer.start()
     assert first["id"] != second["id"]
-    assert len(await newcomer.texts()) == 2
+    assert first["tag"] != second["tag"] or first["secret"] != second["secret"]
+    assert len(await newcomer.texts(2)) == 2
 
 
 async def test_two_devices_have_separate_challenges_and_each_accepts_only_its_code(
@@ -114,7 +135,7 @@ async def test_two_devices_have_separate_challenges_and_each_accepts_only_its_co
     other = Newcomer(door, clock, one.phone)
     await one.start()
     ones_code = await one.code()
-    await other.start()
+    await other.start_and_wait()
     others_code = await other.code()
     assert one.id != other.id
     if ones_code != others_code:
@@ -126,8 +147,20 @@ async def test_an_expired_challenge_is_followed_by_a_new_one(
     newcomer: Newcomer, clock: FakeClock
 ) -> None:
     first = await newcomer.start()
+    await newcomer.wait_for("sent")
     clock.advance(600)
     assert (await newcomer.status())["state"] == "expired"
+    assert (await newcomer.start())["id"] != first["id"]
+
+
+async def test_a_cancelled_challenge_is_over_and_the_next_start_is_a_new_one(
+    newcomer: Newcomer,
+) -> None:
+    first = await newcomer.start_and_wait()
+    assert (await newcomer.tell("cancel"))["state"] == "cancelled"
+    code = await newcomer.code()
+    assert (await newcomer.verify(code)).refusal == (409, "wrong_state")
+    assert (await newcomer.send_again()).refusal == (409, "wrong_state")
     assert (await newcomer.start())["id"] != first["id"]
 
 
@@ -138,10 +171,10 @@ async def test_known_and_unknown_numbers_get_the_same_answers(door: Door, clock:
     back, stranger = Newcomer(door, clock, known.phone), Newcomer(door, clock)
 
     async def seen(somebody: Newcomer) -> list[Answer]:
-        answers = [await somebody.start(), await somebody.status()]
+        answers = [await somebody.start(), await somebody.wait_for("sent")]
         answers.append(await somebody.verify(await somebody.wrong_code()))
         for answer in answers:
-            for name in ("id", "secret", "request_id"):
+            for name in ("id", "secret", "tag", "eta", "request_id"):
                 answer.body.pop(name, None)
         return answers
 
@@ -154,7 +187,9 @@ async def test_the_sixth_text_in_ten_minutes_is_refused_whoever_asks(
     victim = Newcomer(door, clock).phone
     began = clock.now()
     for _ in range(5):
-        assert (await Newcomer(door, clock, victim).start()).status == 201
+        bomber = Newcomer(door, clock, victim)
+        assert (await bomber.start_and_wait())["state"] == "sent"
+        await bomber.tell("cancel")
         clock.advance(30)
     refused = await Newcomer(door, clock, victim).start()
     assert refused.refusal == (429, "rate_limited")
@@ -184,7 +219,8 @@ async def test_the_text_is_in_the_language_asked_for(
 ) -> None:
     newcomer.locale = locale
     await newcomer.start()
-    assert await newcomer.texts() == [text.format(await newcomer.code())]
+    code = await newcomer.code()
+    assert await newcomer.texts() == [text.format(code)]
 
 
 async def test_the_outbox_of_a_number_without_texts_is_empty(door: Door) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -68,14 +69,29 @@ async def test_what_is_no_code_uses_up_no_try(newcomer: Newcomer, text: str) -> 
 
 async def test_after_five_wrong_codes_the_right_one_is_refused(newcomer: Newcomer) -> None:
     await newcomer.start()
-    code, wrong = await newcomer.code(), await newcomer.wrong_code()
-    for left in (4, 3, 2, 1, 0):
-        answer = await newcomer.verify(wrong)
+    code = await newcomer.code()
+    for left, answer in zip((4, 3, 2, 1, 0), await newcomer.try_wrong(), strict=True):
         assert (answer.refusal, answer["tries_left"]) == ((403, "code_wrong"), left)
     assert (await newcomer.verify(code)).refusal == (429, "tries_exhausted")
     status = await newcomer.status()
     assert (status["state"], status["tries_left"], status["next"]) == ("locked", 0, [])
     assert (await newcomer.send_again()).refusal == (429, "tries_exhausted")
+
+
+async def test_after_the_first_wrong_code_each_further_try_waits_longer(
+    newcomer: Newcomer, clock: FakeClock
+) -> None:
+    await newcomer.start()
+    code, wrong = await newcomer.code(), await newcomer.wrong_code()
+    assert (await newcomer.verify(wrong)).refusal == (403, "code_wrong")
+    for delay_s in (5, 15, 30):
+        assert (await newcomer.verify(wrong)).refusal == (403, "code_wrong")
+        early = await newcomer.verify(code)
+        assert (early.refusal, early["retry_after"]) == ((429, "rate_limited"), delay_s)
+        status = await newcomer.status()
+        assert status["try_again_at"] == to_ms(clock.now()) + delay_s * 1000
+        clock.advance(delay_s)
+    assert (await newcomer.verify(code)).status == 200
 
 
 async def test_wrong_codes_at_the_same_moment_are_each_counted(newcomer: Newcomer) -> None:
@@ -84,36 +100,39 @@ async def test_wrong_codes_at_the_same_moment_are_each_counted(newcomer: Newcome
     async with asyncio.TaskGroup() as tasks:
         tries = [tasks.create_task(newcomer.verify(wrong)) for _ in range(9)]
     refusals = sorted(item.result().refusal for item in tries)
-    assert refusals == [(403, "code_wrong")] * 5 + [(429, "tries_exhausted")] * 4
+    assert refusals == [(403, "code_wrong")] * 2 + [(429, "rate_limited")] * 7
+    assert (await newcomer.status())["tries_left"] == 3
 
 
 async def test_after_a_lock_a_new_challenge_can_be_started(newcomer: Newcomer) -> None:
     await newcomer.start()
-    wrong, locked = await newcomer.wrong_code(), newcomer.id
-    for _ in range(5):
-        await newcomer.verify(wrong)
-    assert (await newcomer.start()).status == 201
+    await newcomer.try_wrong()
+    locked = newcomer.id
+    assert (await newcomer.start_and_wait()).status == 200
     assert newcomer.id != locked
+    await newcomer.texts(2)
     assert (await newcomer.verify(await newcomer.code())).status == 200
 
 
-async def test_fifteen_wrong_codes_a_day_close_the_number_and_the_next_day_opens_it(
+async def test_ten_wrong_codes_an_hour_and_fifteen_a_day_close_the_number(
     door: Door, clock: FakeClock
 ) -> None:
     victim = Newcomer(door, clock)
-    await victim.start()
-    for _ in range(3):
+    began = clock.now()
+    for _ in range(2):
         attacker = Newcomer(door, clock, victim.phone)
-        await attacker.start()
-        wrong = await attacker.wrong_code()
-        for _ in range(5):
-            assert (await attacker.verify(wrong)).refusal == (403, "code_wrong")
-    code = (await victim.codes())[0]
-    assert (await victim.verify(code)).refusal == (429, "tries_exhausted")
-    assert (await Newcomer(door, clock, victim.phone).start()).refusal == (429, "tries_exhausted")
-    clock.advance(86_399)
+        await attacker.start_and_wait()
+        assert {answer.refusal for answer in await attacker.try_wrong()} == {(403, "code_wrong")}
     assert (await victim.start()).refusal == (429, "tries_exhausted")
-    clock.advance(1)
+    clock.set(began + timedelta(hours=1, minutes=5))
+    await victim.start_and_wait()
+    attacker = Newcomer(door, clock, victim.phone)
+    await attacker.start_and_wait()
+    await attacker.try_wrong()
+    assert (await victim.verify(await victim.code())).refusal == (429, "tries_exhausted")
+    clock.set(began + timedelta(hours=23))
+    assert (await victim.start()).refusal == (429, "tries_exhausted")
+    clock.set(began + timedelta(hours=24, minutes=10))
     await victim.sign_up()
 
 
@@ -155,7 +174,7 @@ async def test_an_accepted_code_lapses(newcomer: Newcomer, clock: FakeClock) -> 
     assert (await newcomer.verify(code, "سارا")).refusal == (410, "challenge_expired")
 
 
-async def test_somebody_at_the_name_who_lost_the_code_starts_again_and_has_it_sent_again(
+async def test_somebody_at_the_name_who_starts_again_is_still_there(
     newcomer: Newcomer, clock: FakeClock
 ) -> None:
     first = await newcomer.start()
@@ -165,6 +184,7 @@ async def test_somebody_at_the_name_who_lost_the_code_starts_again_and_has_it_se
     assert (again["id"], again["state"]) == (first["id"], "accepted")
     assert (await newcomer.send_again()).status == 200
     assert (await newcomer.verify(await newcomer.code(), "سارا")).status == 200
+    assert len(await newcomer.texts()) == 1
 
 
 async def test_a_lost_answer_can_be_asked_for_again_for_ten_minutes(
@@ -188,9 +208,8 @@ async def test_asking_again_needs_the_right_code_and_wrong_ones_are_counted(
     newcomer: Newcomer,
 ) -> None:
     await newcomer.sign_up()
-    code, wrong = await newcomer.code(), await newcomer.wrong_code()
-    for _ in range(5):
-        assert (await newcomer.verify(wrong)).refusal == (403, "code_wrong")
+    code = await newcomer.code()
+    assert {answer.refusal for answer in await newcomer.try_wrong()} == {(403, "code_wrong")}
     assert (await newcomer.verify(code)).refusal == (429, "tries_exhausted")
 
 
@@ -230,8 +249,8 @@ async def test_two_challenges_of_one_number_at_the_same_moment_make_one_account(
 ) -> None:
     one = Newcomer(door, clock)
     other = Newcomer(door, clock, one.phone)
-    await one.start()
-    await other.start()
+    await one.start_and_wait()
+    await other.start_and_wait()
     codes = await one.codes()
     async with asyncio.TaskGroup() as tasks:
         verifies = [

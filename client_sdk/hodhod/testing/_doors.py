@@ -58,6 +58,8 @@ class Doors:
             web.post("/v1/signup", self._start),
             web.get("/v1/signup/{id}", self._show),
             web.post("/v1/signup/{id}/next", self._show),
+            web.post("/v1/signup/{id}/seen", self._show),
+            web.post("/v1/signup/{id}/cancel", self._show),
             web.post("/v1/signup/{id}/verify", self._verify),
             web.post("/v1/sessions/refresh", self._refresh),
             web.post("/v1/sessions/device-key", self._return_by_key),

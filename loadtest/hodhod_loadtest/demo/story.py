@@ -74,6 +74,7 @@ class Story:
 
     async def _sign_up(self, server: LocalServer, client: Client, phone: str, name: str) -> None:
         challenge = await client.request_code(phone)
+        await challenge.wait_sent()
         code = await _read_code(server, phone)
         user = await challenge.verify(code, name=name)
         require(client.signed_in and user.name == name, f"{name} is signed in")

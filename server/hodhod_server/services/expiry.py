@@ -18,13 +18,18 @@ CHALLENGE_KEPT: Final = timedelta(days=2)
 class Expiry:
     """Deletes in batches. Safe with several workers: each takes rows that no other has locked."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, sends_kept_days: int) -> None:
         self._database = database
         self._clock = clock
+        self._sends_kept = timedelta(days=sends_kept_days)
 
     async def forget_challenges(self) -> int:
         """Challenges whose tries no longer count."""
         return await self._in_batches(sweeps.delete_challenges, self._clock.now() - CHALLENGE_KEPT)
+
+    async def forget_sends(self) -> int:
+        """Hand-offs of codes that are too old for statistics."""
+        return await self._in_batches(sweeps.delete_sends, self._clock.now() - self._sends_kept)
 
     async def forget_refresh_tokens(self) -> int:
         """Refresh tokens that nobody can use any more."""

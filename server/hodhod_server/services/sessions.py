@@ -108,6 +108,17 @@ class Sessions:
             )
         return self._session(user, device, token, expires_at, is_new=is_new)
 
+    @property
+    def refresh_life(self) -> timedelta:
+        """How long a refresh token lets a device in that does not use it."""
+        return self._refresh_life
+
+    def of_newcomer(self, user: User, device: DeviceId, token: RefreshToken) -> Session:
+        """The session of a device whose first token was stored just now, with its account."""
+        return self._session(
+            user, device, token, self._clock.now() + self._refresh_life, is_new=True
+        )
+
     async def refresh(self, token_text: str) -> Session:
         """A new pair of tokens for an old refresh token; asked again, the same refresh token.
 

@@ -1,64 +1,80 @@
-"""Sign-up: a number asks for a code, gets it, shows it, and a device is let in.
+"""Sign-up: a number asks for a code and follows it on its way.
 
-A challenge is one code, however many sends; whoever asks again with the same device gets the same
-challenge. Answers are the same whether the number has an account: accounts are first looked up once
-the code was right.
-
-Always true: a right code is answered again with the same session for as long as it lives; a wrong
-one is counted before it is answered.
+Asking is an order in the database and nothing more; the dispatcher (services/dispatching.py) finds
+it there. A challenge is one code, however many sends; whoever asks again with the same device gets
+the same challenge, and asking for it "again" shows the plan that is running anyway: taps never make
+the queue longer. Answers are the same whether the number has an account.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
 
+from hodhod_server.domain import ladder
 from hodhod_server.domain.challenges import (
-    HANDOFF_WINDOW_S,
+    UNPROVEN,
     Challenge,
     ChallengeRules,
     ChallengeState,
+    Limit,
     Locale,
-    free_at,
 )
 from hodhod_server.domain.clock import Clock
-from hodhod_server.domain.codes import Code, derive_code, epoch_of, normalise_code
+from hodhod_server.domain.code_texts import ClientKind
+from hodhod_server.domain.codes import epoch_of
 from hodhod_server.domain.errors import (
     ChallengeExpired,
     ChallengeNotFound,
-    CodeWrong,
-    HodhodError,
-    NameInvalid,
-    NameRequired,
+    Malformed,
     RateLimited,
+    TextUsInstead,
     TriesExhausted,
     WrongState,
 )
 from hodhod_server.domain.ids import ChallengeId, random_public_id
+from hodhod_server.domain.inbound_codes import derive_inbound_code, tag_of
 from hodhod_server.domain.keys import Keys, base64url, sign
-from hodhod_server.domain.models import Session, User
-from hodhod_server.domain.names import parse_name
-from hodhod_server.domain.phone import Phone, open_phone, phone_hash, seal_phone
-from hodhod_server.domain.refresh_tokens import first_token
-from hodhod_server.services.handoffs import Handoffs
-from hodhod_server.services.sessions import Sessions
+from hodhod_server.domain.ladder import LadderRules, Way
+from hodhod_server.domain.operators import operator_of
+from hodhod_server.domain.phone import Phone, phone_hash, seal_phone
+from hodhod_server.services.outlook import Outlook
+from hodhod_server.services.watching import Watching
 from hodhod_server.settings import SignupSettings
-from hodhod_server.store import accounts, challenges, devices
+from hodhod_server.store import challenges
 from hodhod_server.store.database import Database, Tx
-from hodhod_server.telemetry import logs, metrics
+from hodhod_server.telemetry import metrics
 
-log = logs.get("signup")
-TRIES_WINDOW: Final = timedelta(days=1)
-_WAITING: Final = (ChallengeState.QUEUED, ChallengeState.SENT, ChallengeState.ACCEPTED)
+# A locked one may still be proved by a text: nobody can lock somebody else out.
+TAKING_MESSAGES: Final = (*UNPROVEN, ChallengeState.LOCKED)
+_Mark = Callable[[Tx, ChallengeId, datetime], Awaitable[None]]
 
 
 def rules_of(settings: SignupSettings) -> ChallengeRules:
     """The part of `[signup]` that decides about challenges."""
-    return msgspec.convert(settings, ChallengeRules, from_attributes=True)
+    hour_s, day_s = 3600, 86_400
+    return ChallengeRules(
+        code_validity_s=settings.code_validity_s,
+        second_generation_s=settings.second_generation_s,
+        tries_max=settings.tries_max,
+        tries=(
+            Limit(settings.tries_per_phone_hour_max, hour_s),
+            Limit(settings.tries_per_phone_day_max, day_s),
+        ),
+        handoffs=(
+            Limit(settings.handoffs_max, 600),
+            Limit(settings.handoffs_per_hour_max, hour_s),
+            Limit(settings.handoffs_per_day_max, day_s),
+        ),
+        calls=(
+            Limit(settings.calls_per_hour_max, hour_s),
+            Limit(settings.calls_per_day_max, day_s),
+        ),
+    )
 
 
 class Newcomer(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,25 +85,51 @@ class Newcomer(msgspec.Struct, frozen=True, kw_only=True):
     device_name: str
     platform: str
     public_key: bytes | None
+    client: ClientKind = ClientKind.GENERIC
+    app_hash: str | None = None
+    source: int = 0
+    """A bucket of origins: the dispatch queue is fair between them."""
+    is_inbound_only: bool = False
+    """They get no text from us; they may send one."""
+
+    def __repr__(self) -> str:
+        return f"Newcomer({self.phone})"
 
 
 class NextStep(msgspec.Struct, frozen=True):
-    """A way to get the code again, and from when on."""
+    """A way for the code, and from when on. The best is named first."""
 
-    channel: str
+    way: Way
     at: datetime
+
+
+class Inbound(msgspec.Struct, frozen=True):
+    """What to send to which of our numbers, instead of getting a code."""
+
+    line: str
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Inbound(line={self.line})"
 
 
 class ChallengeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What the newcomer is told of the challenge."""
 
     challenge: ChallengeId
+    version: int
     state: ChallengeState
-    channel: str
+    way: Way
     sent_at: datetime | None
     expires_at: datetime | None
+    wait_s: tuple[float, float] | None
+    come_back_at: datetime | None
+    """Too many wait for news already: ask again then, and not before."""
     next: tuple[NextStep, ...]
     tries_left: int
+    try_again_at: datetime | None
+    tag: str
+    inbound: Inbound | None
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -100,109 +142,136 @@ class Proof(msgspec.Struct, frozen=True):
         return f"Proof({self.challenge})"
 
 
+class Doorkeeper:
+    """Tells a challenge's starter from everybody else: the secret is derived from the id."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def secret_of(self, challenge: ChallengeId) -> str:
+        """What only its starter is told."""
+        return base64url(sign(self._keys.challenge_secret, challenge.encode(errors="replace")))
+
+    def require(self, proof: Proof) -> None:
+        """An unknown id has no right secret either, so both get one answer in one time."""
+        secret = proof.secret.encode(errors="replace")
+        if not hmac.compare_digest(secret, self.secret_of(proof.challenge).encode()):
+            raise ChallengeNotFound
+
+
 class Signup:
-    """What a newcomer can do."""
+    """What a newcomer can do until they have a code."""
 
     def __init__(
         self,
         database: Database,
         keys: Keys,
         clock: Clock,
-        rules: ChallengeRules,
-        handoffs: Handoffs,
-        sessions: Sessions,
+        settings: SignupSettings,
+        outlook: Outlook,
+        watching: Watching,
     ) -> None:
         self._database = database
         self._keys = keys
         self._clock = clock
-        self._rules = rules
-        self._handoffs = handoffs
-        self._sessions = sessions
-        self._note_proved: Callable[[Phone], None] | None = None
-
-    def when_proved(self, note: Callable[[Phone], None]) -> None:
-        """Tell `note` of each number that is proved."""
-        self._note_proved = note
-
-    @property
-    def channel(self) -> str:
-        """How codes travel."""
-        return self._handoffs.channel
+        self._settings = settings
+        self._rules = rules_of(settings)
+        self._ladder = LadderRules(hedge_s=settings.hedge_s)
+        self._doorkeeper = Doorkeeper(keys)
+        self._outlook = outlook
+        self._watching = watching
 
     async def start(self, newcomer: Newcomer) -> tuple[ChallengeStatus, str]:
-        """A challenge, its code handed over, and its secret. Asked again: the same, unsent.
+        """A challenge whose code is on order, and its secret. Asked again: the same.
 
-        Raises `RateLimited`, `TriesExhausted`, `DeliveryFailed`.
+        Raises `RateLimited`, `TriesExhausted`, `TextUsInstead` where only a text of theirs would do
+        and none can be received.
         """
-        now = self._clock.now()
-        async with self._database.transaction() as tx:
-            await challenges.lock_phone(tx, self._index(newcomer.phone))
-            challenge = await self._find_waiting(tx, newcomer, now)
-            begins = challenge is None or self._lacks_handoff(challenge, now)
-            if begins:
-                await self._require_room(tx, self._index(newcomer.phone), now)
-            if challenge is None:
-                challenge = await challenges.insert(tx, self._draft(newcomer, now))
-            elif begins:
-                challenge = await challenges.begin_handoff(tx, challenge.challenge, now)
-        if begins:
-            challenge = await self._handoffs.perform(challenge)
-        return self._status(challenge), self._secret_of(challenge.challenge)
+        if newcomer.is_inbound_only and not self._settings.inbound_lines:
+            raise TextUsInstead
+        draft = self._draft(newcomer)
+        challenge = await self._start(draft)
+        if challenge is draft:
+            metrics.SIGNUP_REQUESTED.labels(draft.operator).inc()
+            self._watching.note_order()
+        return self._status(challenge), self._doorkeeper.secret_of(challenge.challenge)
 
     async def status(self, proof: Proof) -> ChallengeStatus:
         """How the challenge stands. Raises `ChallengeNotFound`."""
-        self._require_secret(proof)
+        self._doorkeeper.require(proof)
+        return self._status(await self._load(proof.challenge))
+
+    async def follow(self, proof: Proof, after: int, wait_s: float) -> ChallengeStatus:
+        """How it stands once it has changed since version `after`, or after so long.
+
+        Raises `ChallengeNotFound`.
+        """
+        self._doorkeeper.require(proof)
+        wait_s = min(wait_s, self._settings.long_poll_s)
+        changed = await self._watching.change(proof.challenge, after, wait_s)
+        if isinstance(changed, Challenge):
+            return self._status(changed)
+        return self._status(await self._load(proof.challenge), come_back_s=changed)
+
+    async def next(self, proof: Proof, way: Way) -> ChallengeStatus:
+        """Choose a way. A text comes by itself; only a call is brought about by asking.
+
+        Raises `ChallengeNotFound`, `WrongState` once verified, `TriesExhausted`,
+        `ChallengeExpired`, `Malformed` for a way that there is not, `RateLimited` before its time.
+        """
+        self._doorkeeper.require(proof)
+        challenge = await self._load(proof.challenge)
+        self._require_waiting(challenge)
+        if way is not Way.VOICE:
+            self._require_known(way)
+            return self._status(challenge)
+        now = self._clock.now()
+        offers = [step for step in self._status(challenge).next if step.way is Way.VOICE]
+        if not offers:
+            raise Malformed("no such channel; `next` names those there are")
+        if now < offers[0].at:
+            raise RateLimited(retry_after_s=(offers[0].at - now).total_seconds())
+        return await self._mark(proof.challenge, challenges.want_voice)
+
+    async def seen(self, proof: Proof) -> ChallengeStatus:
+        """The program saw the text come in: nothing more is sent. Raises `ChallengeNotFound`."""
+        self._doorkeeper.require(proof)
+        return await self._mark(proof.challenge, challenges.note_seen)
+
+    async def cancel(self, proof: Proof) -> ChallengeStatus:
+        """The newcomer wants no code any more. Raises `ChallengeNotFound`."""
+        self._doorkeeper.require(proof)
+        return await self._mark(proof.challenge, challenges.cancel)
+
+    async def _start(self, draft: Challenge) -> Challenge:
         async with self._database.connection() as connection:
-            return self._status(await challenges.load(connection, proof.challenge))
+            started = await challenges.start(connection, draft, self._rules)
+        if started.answer == "new":
+            return draft
+        if started.answer == "tried":
+            raise TriesExhausted
+        if started.known is None:
+            assert started.free_at is not None
+            wait = started.free_at - draft.created_at
+            raise RateLimited(retry_after_s=wait.total_seconds())
+        return await self._load(started.known)
 
-    async def send_again(self, proof: Proof) -> ChallengeStatus:
-        """Hand the same code over once more.
+    async def _load(self, challenge: ChallengeId) -> Challenge:
+        async with self._database.connection() as connection:
+            return await challenges.load(connection, challenge)
 
-        Raises `ChallengeNotFound`, `RateLimited` before its time or over the limit, `WrongState`
-        once verified, `TriesExhausted`, `ChallengeExpired`, `DeliveryFailed`.
-        """
-        self._require_secret(proof)
+    async def _mark(self, challenge: ChallengeId, mark: _Mark) -> ChallengeStatus:
+        async with self._database.connection() as connection:
+            await mark(connection, challenge, self._clock.now())
+            marked = await challenges.load(connection, challenge)
+        self._watching.note_changed([challenge])
+        return self._status(marked)
+
+    def _draft(self, newcomer: Newcomer) -> Challenge:
         now = self._clock.now()
-        async with self._database.transaction() as tx:
-            challenge = await challenges.lock(tx, proof.challenge)
-            self._require_waiting(challenge, now)
-            _require_reached(challenge.next_send_at(now, self._rules), now)
-            await self._require_room(tx, challenge.phone_hash, now)
-            challenge = await challenges.begin_handoff(tx, challenge.challenge, now)
-        return self._status(await self._handoffs.perform(challenge))
-
-    async def verify(self, proof: Proof, code_text: str, name: str | None) -> Session:
-        """Let the device in that shows the code; a new number needs a name.
-
-        Raises `ChallengeNotFound`, `CodeMalformed`, `CodeWrong`, `TriesExhausted`,
-        `ChallengeExpired`, `NameRequired`, `NameInvalid`.
-        """
-        code = normalise_code(code_text)
-        self._require_secret(proof)
-        now = self._clock.now()
-        async with self._database.transaction() as tx:
-            challenge = await challenges.lock(tx, proof.challenge)
-            answer = await self._answer(tx, challenge, code, name, now)
-        if isinstance(answer, HodhodError):
-            raise answer
-        return answer
-
-    def _index(self, phone: Phone) -> bytes:
-        return phone_hash(self._keys.phone_index, phone)
-
-    def _secret_of(self, challenge: ChallengeId) -> str:
-        return base64url(sign(self._keys.challenge_secret, challenge.encode(errors="replace")))
-
-    def _require_secret(self, proof: Proof) -> None:
-        """An unknown id has no right secret either, so both get one answer in one time."""
-        secret = proof.secret.encode(errors="replace")
-        if not hmac.compare_digest(secret, self._secret_of(proof.challenge).encode()):
-            raise ChallengeNotFound
-
-    def _draft(self, newcomer: Newcomer, now: datetime) -> Challenge:
         return Challenge(
             challenge=ChallengeId(random_public_id()),
-            phone_hash=self._index(newcomer.phone),
+            phone_hash=phone_hash(self._keys.phone_index, newcomer.phone),
             phone_sealed=seal_phone(self._keys.phone_cipher, newcomer.phone),
             device_key=newcomer.public_key,
             device_name=newcomer.device_name,
@@ -210,136 +279,63 @@ class Signup:
             locale=newcomer.locale,
             key_epoch=epoch_of(now),
             created_at=now,
+            client=newcomer.client,
+            app_hash=newcomer.app_hash,
+            operator=operator_of(newcomer.phone),
+            source=newcomer.source,
+            is_inbound_only=newcomer.is_inbound_only,
         )
 
-    async def _find_waiting(self, tx: Tx, newcomer: Newcomer, now: datetime) -> Challenge | None:
-        if newcomer.public_key is None:
-            return None
-        index = self._index(newcomer.phone)
-        newest = await challenges.find_newest(tx, index, newcomer.public_key)
-        is_waiting = newest is not None and newest.state(now, self._rules) in _WAITING
-        return newest if is_waiting else None
-
-    def _lacks_handoff(self, challenge: Challenge, now: datetime) -> bool:
-        is_queued = challenge.state(now, self._rules) is ChallengeState.QUEUED
-        return is_queued and not challenge.is_being_handed_over(now)
-
-    async def _require_room(self, tx: Tx, index: bytes, now: datetime) -> None:
-        """The number may get one more text, and one more code would be of use."""
-        await self._require_tries(tx, index, now)
-        since = now - timedelta(seconds=HANDOFF_WINDOW_S)
-        recent = await challenges.handoffs_of_phone(tx, index, since)
-        _require_reached(free_at(recent, now, self._rules), now)
-
-    async def _require_tries(self, tx: Tx, index: bytes, now: datetime) -> None:
-        wrong = await challenges.wrong_tries_of_phone(tx, index, now - TRIES_WINDOW)
-        if wrong >= self._rules.tries_per_phone_day_max:
-            raise TriesExhausted
-
-    def _require_waiting(self, challenge: Challenge, now: datetime) -> None:
-        match challenge.state(now, self._rules):
-            case ChallengeState.VERIFIED:
-                raise WrongState("the code was already used")
+    def _require_waiting(self, challenge: Challenge) -> None:
+        match challenge.state(self._clock.now(), self._rules):
+            case ChallengeState.VERIFIED | ChallengeState.CANCELLED:
+                raise WrongState("the challenge is over")
             case ChallengeState.LOCKED:
                 raise TriesExhausted
             case ChallengeState.EXPIRED:
                 raise ChallengeExpired
 
-    async def _answer(
-        self, tx: Tx, challenge: Challenge, code: Code, name: str | None, now: datetime
-    ) -> Session | HodhodError:
-        """Refusals that must be remembered are values here: raised, they would be rolled back."""
-        if challenge.wrong_tries >= self._rules.tries_max:
-            raise TriesExhausted
-        if now >= challenge.ends_at(self._rules):
-            raise ChallengeExpired
-        if challenge.accepted_at is None:
-            await self._require_tries(tx, challenge.phone_hash, now)
-        if not self._is_right(challenge, code, now):
-            metrics.SIGNUP_TRIES.labels("wrong").inc()
-            await challenges.add_wrong_try(tx, challenge.challenge, now)
-            return CodeWrong(tries_left=self._rules.tries_max - challenge.wrong_tries - 1)
-        metrics.SIGNUP_TRIES.labels("right").inc()
-        if challenge.device is not None:
-            return await self._repeat(tx, challenge)
-        user = await accounts.find_user_by_phone(tx, challenge.phone_hash)
-        if user is not None:
-            return await self._admit(tx, challenge, user, now, is_new=False)
-        try:
-            user = await self._add_user(tx, challenge, name, now)
-        except (NameRequired, NameInvalid) as refusal:
-            await challenges.accept(tx, challenge.challenge, now)
-            return refusal
-        return await self._admit(tx, challenge, user, now, is_new=True)
+    def _require_known(self, way: Way) -> None:
+        if way is Way.MESSAGE and not self._settings.inbound_lines:
+            raise Malformed("no such channel; `next` names those there are")
+        if way is Way.EMAIL:
+            raise Malformed("no such channel; `next` names those there are")
 
-    def _is_right(self, challenge: Challenge, code: Code, now: datetime) -> bool:
-        """Both generations are compared, whatever is accepted: the same work for every answer."""
-        phone = open_phone(self._keys.phone_cipher, challenge.phone_sealed)
-        is_same = [
-            derive_code(
-                self._keys.code, challenge.key_epoch, challenge.challenge, phone, generation
-            ).is_same(code)
-            for generation in (0, 1)
-        ]
-        return any(is_same[item] for item in challenge.accepted_generations(now, self._rules))
-
-    async def _add_user(
-        self, tx: Tx, challenge: Challenge, name: str | None, now: datetime
-    ) -> User:
-        if name is None or not name.strip():
-            raise NameRequired
-        return await accounts.insert_user(
-            tx,
-            phone_hash=challenge.phone_hash,
-            phone_sealed=challenge.phone_sealed,
-            name=parse_name(name),
-            now=now,
-        )
-
-    async def _admit(
-        self, tx: Tx, challenge: Challenge, user: User, now: datetime, *, is_new: bool
-    ) -> Session:
-        device = await devices.insert(
-            tx,
-            user.user,
-            name=challenge.device_name,
-            platform=challenge.platform,
-            public_key=challenge.device_key,
-            now=now,
-        )
-        await challenges.finish(tx, challenge.challenge, device.device, is_new=is_new, now=now)
-        metrics.SIGNUPS.labels("new" if is_new else "known").inc()
-        if self._note_proved is not None:
-            self._note_proved(open_phone(self._keys.phone_cipher, challenge.phone_sealed))
-        log.debug("signup.admitted", user=user.user, device=device.device, is_new=is_new)
-        token = first_token(self._keys.refresh_token, challenge.challenge)
-        return await self._sessions.issue(tx, user, device.device, token, is_new=is_new)
-
-    async def _repeat(self, tx: Tx, challenge: Challenge) -> Session:
-        """The same session as the first time, unless it has been ended since."""
-        device = None if challenge.device is None else await devices.find(tx, challenge.device)
-        if device is None or device.revoked_at is not None:
-            raise ChallengeExpired
-        user = await accounts.load_user(tx, device.user)
-        token = first_token(self._keys.refresh_token, challenge.challenge)
-        return await self._sessions.issue(tx, user, device.device, token, is_new=challenge.is_new)
-
-    def _status(self, challenge: Challenge) -> ChallengeStatus:
+    def _status(self, challenge: Challenge, come_back_s: float | None = None) -> ChallengeStatus:
         now = self._clock.now()
         state = challenge.state(now, self._rules)
         is_queued = state is ChallengeState.QUEUED
-        next_at = challenge.next_send_at(now, self._rules)
+        takes_messages = bool(self._settings.inbound_lines) and state in TAKING_MESSAGES
+        carried = [send.way for send in challenge.sends if send.is_taken]
         return ChallengeStatus(
             challenge=challenge.challenge,
+            version=challenge.version,
             state=state,
-            channel=self.channel,
+            way=carried[-1] if carried else Way.SMS,
             sent_at=challenge.sent_at,
             expires_at=None if is_queued else challenge.ends_at(self._rules),
-            next=(NextStep(self.channel, next_at),) if state in _WAITING else (),
+            wait_s=self._outlook.known_wait_s if is_queued else None,
+            come_back_at=None if come_back_s is None else now + timedelta(seconds=come_back_s),
+            next=self._options(challenge, state, now),
             tries_left=max(0, self._rules.tries_max - challenge.wrong_tries),
+            try_again_at=challenge.try_again_at(),
+            tag=tag_of(self._keys.code, challenge.challenge),
+            inbound=self._inbound(challenge) if takes_messages else None,
         )
 
+    def _options(
+        self, challenge: Challenge, state: ChallengeState, now: datetime
+    ) -> tuple[NextStep, ...]:
+        ways = self._outlook.ways
+        is_shut = state is ChallengeState.LOCKED or challenge.is_inbound_only
+        if is_shut and ways.takes_messages and state in TAKING_MESSAGES:
+            return (NextStep(Way.MESSAGE, now),)
+        progress = challenge.progress(now, self._rules)
+        options = ladder.options(progress, ways, self._ladder, now.timestamp())
+        return tuple(
+            NextStep(option.way, datetime.fromtimestamp(option.at_s, UTC)) for option in options
+        )
 
-def _require_reached(moment: datetime, now: datetime) -> None:
-    if now < moment:
-        raise RateLimited(retry_after_s=(moment - now).total_seconds())
+    def _inbound(self, challenge: Challenge) -> Inbound:
+        code = derive_inbound_code(self._keys.code, challenge.challenge)
+        return Inbound(self._settings.inbound_lines[0], code.text)

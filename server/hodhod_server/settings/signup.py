@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from hodhod_server.settings.fields import SECTION, Positive
+from hodhod_server.settings.fields import SECTION, Positive, PositiveS
 from hodhod_server.settings.providers import AnyProvider, ConsoleSettings
 
 
@@ -40,11 +40,38 @@ class SignupSettings:
     tries_max: Positive = 5
     """Wrong codes per challenge."""
 
+    tries_per_phone_hour_max: Positive = 10
+    """Wrong codes per number and hour, over all its challenges."""
+
     tries_per_phone_day_max: Positive = 15
     """Wrong codes per number and day, over all its challenges: a guess in 66,000 days."""
 
     handoffs_max: Positive = 5
     """Codes handed over per number in ten minutes; more would be bombing."""
 
-    resend_s: Positive = 20
-    """The earliest next send. Knee of the hedging curve: earlier costs texts, later costs time."""
+    handoffs_per_hour_max: Positive = 8
+    """The same in an hour: somebody who needs more needs another way."""
+
+    handoffs_per_day_max: Positive = 12
+    """The same in a day: signing in on a few devices, and no more."""
+
+    calls_per_hour_max: Positive = 2
+    """Calls per number in an hour: a ringing phone is worse than a text."""
+
+    calls_per_day_max: Positive = 3
+    """The same in a day."""
+
+    hedge_s: PositiveS = 20.0
+    """The same code by another road after so long. Earlier costs texts, later costs time."""
+
+    inbound_lines: tuple[str, ...] = ()
+    """Numbers of ours that receive texts: newcomers may prove theirs by writing to the first."""
+
+    long_poll_s: Annotated[float, Field(ge=0, le=55)] = 25.0
+    """How long a question after the status may wait for news; proxies often cut after 60 s."""
+
+    watchers_max: Positive = 20_000
+    """Questions that wait at once, in this process. Beyond, they are answered as things stand."""
+
+    sends_kept_days: Positive = 30
+    """How long it is kept which provider carried a code when, and why: for statistics."""

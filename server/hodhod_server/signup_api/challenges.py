@@ -1,7 +1,8 @@
-"""The newcomer's edge: ask for a code, look how it stands, have it sent again, show it."""
+"""The newcomer's edge: ask for a code, follow it, choose another way, show it."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
@@ -9,11 +10,13 @@ from aiohttp import web
 
 from hodhod_server.domain.challenges import ChallengeState, Locale
 from hodhod_server.domain.clock import to_ms
+from hodhod_server.domain.code_texts import ClientKind
 from hodhod_server.domain.codes import CODE_DIGITS
 from hodhod_server.domain.device_keys import PUBLIC_KEY_BYTES
 from hodhod_server.domain.errors import Malformed
 from hodhod_server.domain.ids import ChallengeId
 from hodhod_server.domain.keys import from_base64url
+from hodhod_server.domain.ladder import Way
 from hodhod_server.domain.load import Work
 from hodhod_server.domain.phone import parse_phone
 from hodhod_server.domain.text import label
@@ -22,11 +25,13 @@ from hodhod_server.services.signup import ChallengeStatus, Newcomer, Proof
 from hodhod_server.signup_api import gate
 from hodhod_server.signup_api.gate import SIGNUP
 from hodhod_server.signup_api.sessions import SessionAnswer, session_answer
-from hodhod_server.web.bodies import answer, read
+from hodhod_server.web.bodies import answer, query_int, read
 from hodhod_server.web.callers import bearer_token
 from hodhod_server.web.endpoints import Endpoint
 from hodhod_wire.limits import NAME_CHARS_MAX
 
+VERSION_MAX: Final = 2**31 - 1
+WAIT_S_MAX: Final = 600  # more is cut to `signup.long_poll_s` as well
 _Label = Annotated[str, msgspec.Meta(max_length=NAME_CHARS_MAX)]
 
 
@@ -38,6 +43,13 @@ class DeviceDescription(msgspec.Struct, frozen=True, kw_only=True):
     public_key: str | None = None
 
 
+class ClientDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """Which program reads the text. `app_hash`: of an Android program, for SMS Retriever."""
+
+    kind: ClientKind = ClientKind.GENERIC
+    app_hash: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9+/]{11}$")] | None = None
+
+
 class StartSignup(msgspec.Struct, frozen=True, kw_only=True):
     """A number, in any spelling, and the language of the text.
 
@@ -47,6 +59,7 @@ class StartSignup(msgspec.Struct, frozen=True, kw_only=True):
     phone: str
     device: DeviceDescription
     locale: Locale = "fa"
+    client: ClientDescription = ClientDescription()
     ticket: str | None = None
     proof: str | None = None
     invite: str | None = None
@@ -55,21 +68,33 @@ class StartSignup(msgspec.Struct, frozen=True, kw_only=True):
         return "StartSignup()"
 
 
-class SendAgain(msgspec.Struct, frozen=True, kw_only=True):
-    """Which way the code should go."""
+class ChooseWay(msgspec.Struct, frozen=True, kw_only=True):
+    """Which way the code should go. A text comes by itself; a call is made when asked for."""
 
     secret: str
-    channel: str = "sms"
+    channel: Way = Way.SMS
 
     def __repr__(self) -> str:
-        return f"SendAgain(channel={self.channel!r})"
+        return f"ChooseWay(channel={self.channel!r})"
+
+
+class Show(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose challenge it is."""
+
+    secret: str
+
+    def __repr__(self) -> str:
+        return "Show()"
 
 
 class VerifyCode(msgspec.Struct, frozen=True, kw_only=True):
-    """The code as it was typed; a new number needs a name. `proof`: of work, where asked for."""
+    """The code as it was typed, unless the number was proved otherwise; a new one needs a name.
+
+    `proof`: of work, where that is asked for.
+    """
 
     secret: str
-    code: str
+    code: str | None = None
     name: str | None = None
     proof: str | None = None
 
@@ -85,16 +110,31 @@ class Eta(msgspec.Struct, frozen=True):
 
 
 class NextWay(msgspec.Struct, frozen=True):
-    """A way to get the code again, and from when on."""
+    """A way for the code, and from when on. The best is named first."""
 
     channel: str
     at: int
 
 
+class InboundText(msgspec.Struct, frozen=True):
+    """What to send to which of our numbers, instead of getting a code."""
+
+    line: str
+    text: str
+
+    def __repr__(self) -> str:
+        return f"InboundText(line={self.line!r})"
+
+
 class ChallengeAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """How a challenge stands. Times in ms since the epoch; null while no code was sent."""
+    """How a challenge stands. Times in ms since the epoch; null while no code was sent.
+
+    `version` grows with every change. `tag` tells apart the codes of two devices. Before
+    `try_again_at` no code is compared. `come_back_at`: do not ask again before.
+    """
 
     id: str
+    version: int
     state: ChallengeState
     channel: str
     sent_at: int | None
@@ -102,6 +142,10 @@ class ChallengeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     eta: Eta | None
     next: list[NextWay]
     tries_left: int
+    try_again_at: int | None
+    tag: str
+    inbound: InboundText | None
+    come_back_at: int | None
     code_length: int = CODE_DIGITS
 
 
@@ -141,6 +185,10 @@ async def start(request: web.Request) -> web.Response:
             device_name=label(body.device.name, chars_max=NAME_CHARS_MAX),
             platform=label(body.device.platform, chars_max=NAME_CHARS_MAX),
             public_key=public_key,
+            client=body.client.kind,
+            app_hash=body.client.app_hash,
+            source=admitted.source,
+            is_inbound_only=admitted.is_inbound_only,
         )
     )
     told = msgspec.structs.asdict(_challenge_answer(status))
@@ -148,19 +196,37 @@ async def start(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """How the challenge stands. The secret is the bearer token."""
+    """How the challenge stands. The secret is the bearer token.
+
+    With `after` and `wait_s`: once it has changed since that version, or after so long.
+    """
     proof = Proof(_challenge_id(request), bearer_token(request) or "")
-    return answer(_challenge_answer(await request.app[SIGNUP].status(proof)))
+    after = query_int(request, "after", maximum=VERSION_MAX)
+    wait_s = query_int(request, "wait_s", maximum=WAIT_S_MAX)
+    if after is None or not wait_s:
+        return answer(_challenge_answer(await request.app[SIGNUP].status(proof)))
+    return answer(_challenge_answer(await request.app[SIGNUP].follow(proof, after, wait_s)))
 
 
-async def send_again(request: web.Request) -> web.Response:
-    """The same code once more, not before the time given in `next`."""
-    body = await read(request, SendAgain)
-    signup = request.app[SIGNUP]
-    if body.channel != signup.channel:
-        raise Malformed("no such channel; `next` names those there are")
-    status = await signup.send_again(Proof(_challenge_id(request), body.secret))
-    return answer(_challenge_answer(status))
+async def choose_way(request: web.Request) -> web.Response:
+    """Ask for it again, or for a call. Asking changes nothing about texts: they have their plan."""
+    body = await read(request, ChooseWay)
+    proof = Proof(_challenge_id(request), body.secret)
+    return answer(_challenge_answer(await request.app[SIGNUP].next(proof, body.channel)))
+
+
+async def seen(request: web.Request) -> web.Response:
+    """The program saw the text come in: nothing more needs to be sent."""
+    body = await read(request, Show)
+    proof = Proof(_challenge_id(request), body.secret)
+    return answer(_challenge_answer(await request.app[SIGNUP].seen(proof)))
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """No code is wanted any more."""
+    body = await read(request, Show)
+    proof = Proof(_challenge_id(request), body.secret)
+    return answer(_challenge_answer(await request.app[SIGNUP].cancel(proof)))
 
 
 async def verify(request: web.Request) -> web.Response:
@@ -187,16 +253,26 @@ def _read_public_key(text: str | None) -> bytes | None:
     return key
 
 
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else to_ms(moment)
+
+
 def _challenge_answer(status: ChallengeStatus) -> ChallengeAnswer:
+    inbound = status.inbound
     return ChallengeAnswer(
         id=status.challenge,
+        version=status.version,
         state=status.state,
-        channel=status.channel,
-        sent_at=None if status.sent_at is None else to_ms(status.sent_at),
-        expires_at=None if status.expires_at is None else to_ms(status.expires_at),
-        eta=None,
-        next=[NextWay(step.channel, to_ms(step.at)) for step in status.next],
+        channel=status.way,
+        sent_at=_ms(status.sent_at),
+        expires_at=_ms(status.expires_at),
+        eta=None if status.wait_s is None else Eta(*(round(wait, 1) for wait in status.wait_s)),
+        next=[NextWay(step.way, to_ms(step.at)) for step in status.next],
         tries_left=status.tries_left,
+        try_again_at=_ms(status.try_again_at),
+        tag=status.tag,
+        inbound=None if inbound is None else InboundText(inbound.line, inbound.text),
+        come_back_at=_ms(status.come_back_at),
     )
 
 
@@ -217,15 +293,34 @@ ENDPOINTS: Final = (
         method="GET",
         path="/v1/signup/{challenge}",
         handler=show,
-        summary="How a challenge stands; its secret is the bearer token.",
+        summary="How a challenge stands, now or once it changes; its secret is the bearer token.",
         gives=ChallengeAnswer,
+        query=("after", "wait_s"),
     ),
     Endpoint(
         method="POST",
         path="/v1/signup/{challenge}/next",
-        handler=send_again,
-        summary="Have the same code sent once more.",
-        takes=SendAgain,
+        handler=choose_way,
+        summary="Ask for the code another way; texts come again by themselves.",
+        takes=ChooseWay,
+        gives=ChallengeAnswer,
+        is_public=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/signup/{challenge}/seen",
+        handler=seen,
+        summary="Tell that the text has come.",
+        takes=Show,
+        gives=ChallengeAnswer,
+        is_public=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/signup/{challenge}/cancel",
+        handler=cancel,
+        summary="Tell that no code is wanted any more.",
+        takes=Show,
         gives=ChallengeAnswer,
         is_public=True,
     ),

@@ -12,15 +12,17 @@ import msgspec
 from aiohttp import hdrs, web
 
 from hodhod_server.domain.addresses import AnyAddress, Networks, client_address
-from hodhod_server.domain.errors import CodeWrong, TextUsInstead
+from hodhod_server.domain.errors import CodeWrong
 from hodhod_server.domain.models import Session
 from hodhod_server.services.gatekeeper import Admitted, Attempt, Gatekeeper
+from hodhod_server.services.proving import Proving
 from hodhod_server.services.signup import Proof, Signup
 from hodhod_server.services.waiting_room import Turn
 from hodhod_server.web.bodies import answer
 
 GATEKEEPER: Final = web.AppKey("GATEKEEPER", Gatekeeper)
 SIGNUP: Final = web.AppKey("SIGNUP", Signup)
+PROVING: Final = web.AppKey("PROVING", Proving)
 PROXIES: Final = web.AppKey("PROXIES", Networks)
 
 
@@ -49,16 +51,9 @@ def address_of(request: web.Request) -> AnyAddress | None:
 
 
 async def enter(request: web.Request, attempt: Attempt) -> web.Response | Admitted:
-    """Who may start is `Admitted`; who has to wait gets the answer. Raises as `Gatekeeper.admit`.
-
-    Where nobody can text us there is nothing left for those who may get no text.
-    """
+    """Who may start is `Admitted`, who has to wait is answered. Raises as `Gatekeeper.admit`."""
     admitted = await request.app[GATEKEEPER].admit(attempt)
-    if isinstance(admitted, Turn):
-        return waiting(admitted)
-    if admitted.is_inbound_only:
-        raise TextUsInstead
-    return admitted
+    return waiting(admitted) if isinstance(admitted, Turn) else admitted
 
 
 def waiting(turn: Turn) -> web.Response:
@@ -74,16 +69,16 @@ def waiting(turn: Turn) -> web.Response:
 
 
 async def verify(
-    request: web.Request, proof: Proof, code: str, name: str | None, work: str | None
+    request: web.Request, proof: Proof, code: str | None, name: str | None, work: str | None
 ) -> Session:
     """Try a code; where many wrong ones come from, that has a price.
 
-    Raises as `Gatekeeper.check_try` and `Signup.verify`.
+    Raises as `Gatekeeper.check_try` and `Proving.verify`.
     """
     gatekeeper, address = request.app[GATEKEEPER], address_of(request)
     await gatekeeper.check_try(address, proof.challenge, work)
     try:
-        session = await request.app[SIGNUP].verify(proof, code, name)
+        session = await request.app[PROVING].verify(proof, code, name)
     except CodeWrong:
         gatekeeper.note_wrong(address)
         raise

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from hodhod_server.domain.addresses import Networks
 from hodhod_server.services.gatekeeper import Gatekeeper
+from hodhod_server.services.proving import Proving
 from hodhod_server.services.sessions import Sessions
 from hodhod_server.services.signup import Signup
 from hodhod_server.signup_api import callbacks, challenges, gate, outbox, sessions
@@ -20,9 +21,12 @@ ENDPOINTS: Final = (*challenges.ENDPOINTS, *sessions.ENDPOINTS)
 OPERATIONS: Final = (*ENDPOINTS, *callbacks.ENDPOINTS)
 
 
-def add_signup_api(app: web.Application, signup: Signup, returning: Sessions) -> None:
+def add_signup_api(
+    app: web.Application, signup: Signup, proving: Proving, returning: Sessions
+) -> None:
     """Serve newcomers and those who come back."""
     app[gate.SIGNUP] = signup
+    app[gate.PROVING] = proving
     app[sessions.SESSIONS] = returning
     add_endpoints(app, ENDPOINTS)
 

@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
-from hodhod_server.domain.challenges import Challenge
+import msgspec
+
+from hodhod_server.domain.challenges import Challenge, ChallengeRules, Limit, Send
 from hodhod_server.domain.errors import ChallengeNotFound
-from hodhod_server.domain.ids import ChallengeId, DeviceId
+from hodhod_server.domain.ids import ChallengeId, DeviceId, UserId
+from hodhod_server.domain.ladder import Way
+from hodhod_server.domain.models import User
 from hodhod_server.store.database import Row, Tx
 from hodhod_server.store.queries import Queries
 
 SQL: Final = Queries.load("challenges")
-LOCK_PHONE: Final = SQL["lock_phone"]
 LOCK_PHONE_OF: Final = SQL["lock_phone_of"]
+START: Final = SQL["start"]
 FIND: Final = SQL["find"]
+LOAD_BARE: Final = SQL["load_bare"]
 LOCK: Final = SQL["lock"]
-FIND_NEWEST: Final = SQL["find_newest"]
-INSERT: Final = SQL["insert"]
-BEGIN_HANDOFF: Final = SQL["begin_handoff"]
-RECORD_HANDOFF: Final = SQL["record_handoff"]
-WITHDRAW_HANDOFF: Final = SQL["withdraw_handoff"]
-HANDOFFS_OF_PHONE: Final = SQL["handoffs_of_phone"]
 WRONG_TRIES_OF_PHONE: Final = SQL["wrong_tries_of_phone"]
 ADD_WRONG_TRY: Final = SQL["add_wrong_try"]
 ACCEPT: Final = SQL["accept"]
 FINISH: Final = SQL["finish"]
+ADMIT_NEWCOMER: Final = SQL["admit_newcomer"]
+WANT_VOICE: Final = SQL["want_voice"]
+NOTE_SEEN: Final = SQL["note_seen"]
+CANCEL: Final = SQL["cancel"]
+WAITING_OF_PHONE: Final = SQL["waiting_of_phone"]
+VERSIONS: Final = SQL["versions"]
 
 
-def _challenge(row: Row) -> Challenge:
+class Started(msgspec.Struct, frozen=True):
+    """What `start` did: 'new', 'known' with an id, 'tried', or 'sent' with a time to come back."""
+
+    answer: str
+    known: ChallengeId | None
+    free_at: datetime | None
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """Somebody who has just joined, and the device they joined on."""
+
+    user: User
+    device: DeviceId
+
+
+def challenge_of(row: Row, sends: tuple[Send, ...] = ()) -> Challenge:
+    """A row as the challenge that it is; its sends are rows of their own."""
     device = row["device_id"]
     return Challenge(
         challenge=ChallengeId(row["challenge_id"]),
@@ -40,50 +62,47 @@ def _challenge(row: Row) -> Challenge:
         locale=row["locale"],
         key_epoch=row["key_epoch"],
         created_at=row["created_at"],
+        client=row["client"],
+        app_hash=row["app_hash"],
+        operator=row["operator"],
+        source=row["source"],
+        is_inbound_only=row["is_inbound_only"],
+        version=row["version"],
         handoffs=tuple(row["handoffs"]),
-        handing_over_at=row["handing_over_at"],
+        sends=sends,
         sent_at=row["sent_at"],
         wrong_tries=row["wrong_tries"],
+        wrong_at=row["wrong_at"],
         accepted_at=row["code_accepted_at"],
+        accepted_by=row["accepted_by"],
+        seen_at=row["seen_at"],
+        cancelled_at=row["cancelled_at"],
+        voice_wanted_at=row["voice_wanted_at"],
         device=None if device is None else DeviceId(device),
         is_new=row["is_new"],
     )
 
 
-async def _load(tx: Tx, statement: str, *arguments: object) -> Challenge:
-    row = await tx.fetchrow(statement, *arguments)
-    if row is None:
-        raise ChallengeNotFound
-    return _challenge(row)
+def _with_sends(row: Row) -> Challenge:
+    if row["ats"] is None:
+        return challenge_of(row)
+    columns = zip(row["ats"], row["channels"], row["outcomes"], row["providers"], strict=True)
+    return challenge_of(
+        row,
+        tuple(
+            Send(at=at, way=Way(channel), outcome=outcome, provider=provider)
+            for at, channel, outcome, provider in columns
+        ),
+    )
 
 
-async def lock_phone(tx: Tx, phone_hash: bytes) -> None:
-    """Until the transaction ends, nobody else decides about this number."""
-    await tx.execute(LOCK_PHONE, phone_hash)
+async def start(tx: Tx, draft: Challenge, rules: ChallengeRules) -> Started:
+    """Store the draft, unless this device has a challenge already or the number has no room.
 
-
-async def load(tx: Tx, challenge: ChallengeId) -> Challenge:
-    """The challenge as it stands. Raises `ChallengeNotFound`."""
-    return await _load(tx, FIND, challenge)
-
-
-async def lock(tx: Tx, challenge: ChallengeId) -> Challenge:
-    """The challenge, locked with its number. Raises `ChallengeNotFound`."""
-    await tx.execute(LOCK_PHONE_OF, challenge)
-    return await _load(tx, LOCK, challenge)
-
-
-async def find_newest(tx: Tx, phone_hash: bytes, device_key: bytes) -> Challenge | None:
-    """The last challenge that this device started for this number."""
-    row = await tx.fetchrow(FIND_NEWEST, phone_hash, device_key)
-    return None if row is None else _challenge(row)
-
-
-async def insert(tx: Tx, draft: Challenge) -> Challenge:
-    """A new challenge, its first hand-off under way since `created_at`."""
-    return await _load(
-        tx,
-        INSERT,
+    In one round trip.
+    """
+    row = await tx.fetchrow(
+        START,
         draft.challenge,
         draft.phone_hash,
         draft.phone_sealed,
@@ -93,32 +112,64 @@ async def insert(tx: Tx, draft: Challenge) -> Challenge:
         draft.locale,
         draft.key_epoch,
         draft.created_at,
+        draft.client,
+        draft.app_hash,
+        draft.operator,
+        draft.source,
+        timedelta(seconds=rules.code_validity_s),
+        timedelta(seconds=rules.second_generation_s),
+        rules.tries_max,
+        *limit_columns(rules.tries),
+        *limit_columns(rules.handoffs),
+        draft.is_inbound_only,
     )
+    assert row is not None
+    return Started(row["answer"], row["known"], row["at"])
 
 
-async def begin_handoff(tx: Tx, challenge: ChallengeId, now: datetime) -> Challenge:
-    """A hand-off is under way from now on, and counts until it is withdrawn."""
-    return await _load(tx, BEGIN_HANDOFF, challenge, now)
+def limit_columns(limits: Sequence[Limit]) -> tuple[list[int], list[object]]:
+    """Limits as a statement takes them."""
+    return [limit.most for limit in limits], [limit.per for limit in limits]
 
 
-async def record_handoff(tx: Tx, challenge: ChallengeId, began_at: datetime) -> Challenge:
-    """The sender took the code."""
-    return await _load(tx, RECORD_HANDOFF, challenge, began_at)
+async def find_many(tx: Tx, ids: Sequence[ChallengeId]) -> list[Challenge]:
+    """These challenges with their sends, in no order."""
+    return [_with_sends(row) for row in await tx.fetch(FIND, ids)]
 
 
-async def withdraw_handoff(tx: Tx, challenge: ChallengeId, began_at: datetime) -> None:
-    """The sender refused the code: this hand-off never was."""
-    await tx.execute(WITHDRAW_HANDOFF, challenge, began_at)
+async def load(tx: Tx, challenge: ChallengeId) -> Challenge:
+    """The challenge with its sends. Raises `ChallengeNotFound`."""
+    found = await find_many(tx, [challenge])
+    if not found:
+        raise ChallengeNotFound
+    return found[0]
 
 
-async def handoffs_of_phone(tx: Tx, phone_hash: bytes, since: datetime) -> tuple[datetime, ...]:
-    """When hand-offs to this number began, over all its challenges, oldest first."""
-    return tuple(row["handoff"] for row in await tx.fetch(HANDOFFS_OF_PHONE, phone_hash, since))
+async def load_bare(tx: Tx, challenge: ChallengeId) -> Challenge:
+    """The challenge without its sends. Raises `ChallengeNotFound`."""
+    row = await tx.fetchrow(LOAD_BARE, challenge)
+    if row is None:
+        raise ChallengeNotFound
+    return challenge_of(row)
 
 
-async def wrong_tries_of_phone(tx: Tx, phone_hash: bytes, since: datetime) -> int:
-    """Wrong codes of the challenges that had one since then; never fewer than were tried."""
-    return int(await tx.fetchval(WRONG_TRIES_OF_PHONE, phone_hash, since))
+async def lock(tx: Tx, challenge: ChallengeId) -> Challenge:
+    """The challenge without its sends, locked with its number. Raises `ChallengeNotFound`."""
+    await tx.execute(LOCK_PHONE_OF, challenge)
+    row = await tx.fetchrow(LOCK, challenge)
+    if row is None:
+        raise ChallengeNotFound
+    return challenge_of(row)
+
+
+async def is_tried_out(tx: Tx, phone_hash: bytes, limits: Sequence[Limit], now: datetime) -> bool:
+    """Have as many wrong codes been tried for the number as may be?
+
+    Those of a challenge count together since the last of them, never fewer than were tried.
+    """
+    most, per = limit_columns(limits)
+    rows = await tx.fetch(WRONG_TRIES_OF_PHONE, phone_hash, now, per)
+    return any(row["wrong"] >= allowed for row, allowed in zip(rows, most, strict=True))
 
 
 async def add_wrong_try(tx: Tx, challenge: ChallengeId, now: datetime) -> None:
@@ -126,13 +177,61 @@ async def add_wrong_try(tx: Tx, challenge: ChallengeId, now: datetime) -> None:
     await tx.execute(ADD_WRONG_TRY, challenge, now)
 
 
-async def accept(tx: Tx, challenge: ChallengeId, now: datetime) -> None:
-    """The code was right; the first time counts."""
-    await tx.execute(ACCEPT, challenge, now)
+async def accept(tx: Tx, challenge: ChallengeId, now: datetime, by: str) -> None:
+    """The number is proved; the first time counts."""
+    await tx.execute(ACCEPT, challenge, now, by)
 
 
 async def finish(
     tx: Tx, challenge: ChallengeId, device: DeviceId, *, is_new: bool, now: datetime
 ) -> None:
     """The result, for whoever asks again within a code's validity from now."""
-    await tx.execute(FINISH, challenge, device, is_new, now)
+    await tx.execute(FINISH, challenge, device, is_new, now, "code")
+
+
+async def admit_newcomer(
+    tx: Tx, seen: Challenge, name: str, token_hash: bytes, *, now: datetime, token_ends_at: datetime
+) -> Arrived | None:
+    """Account, device, first token and the challenge's end, if all is as it was seen.
+
+    None: it is not, or the number is known; nothing was done.
+    """
+    row = await tx.fetchrow(
+        ADMIT_NEWCOMER, seen.challenge, seen.wrong_tries, name, now, token_hash, token_ends_at
+    )
+    if row is None:
+        return None
+    user = User(
+        user=UserId(row["user_id"]),
+        name=row["name"],
+        phone_sealed=row["phone_encrypted"],
+        created_at=row["created_at"],
+    )
+    return Arrived(user, DeviceId(row["device_id"]))
+
+
+async def want_voice(tx: Tx, challenge: ChallengeId, now: datetime) -> None:
+    """The newcomer asked to be called."""
+    await tx.execute(WANT_VOICE, challenge, now)
+
+
+async def note_seen(tx: Tx, challenge: ChallengeId, now: datetime) -> None:
+    """The text has come."""
+    await tx.execute(NOTE_SEEN, challenge, now)
+
+
+async def cancel(tx: Tx, challenge: ChallengeId, now: datetime) -> None:
+    """The newcomer wants no code any more."""
+    await tx.execute(CANCEL, challenge, now)
+
+
+async def waiting_of_phone(tx: Tx, phone_hash: bytes, created_after: datetime) -> list[ChallengeId]:
+    """The challenges of a number that a text from it may accept."""
+    rows = await tx.fetch(WAITING_OF_PHONE, phone_hash, created_after)
+    return [ChallengeId(row["challenge_id"]) for row in rows]
+
+
+async def changed_since(tx: Tx, seen: Mapping[ChallengeId, int]) -> list[ChallengeId]:
+    """Which of these have a later version than was seen."""
+    rows = await tx.fetch(VERSIONS, list(seen), list(seen.values()))
+    return [ChallengeId(row["challenge_id"]) for row in rows]

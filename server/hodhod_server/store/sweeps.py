@@ -10,12 +10,18 @@ from hodhod_server.store.queries import Queries
 
 SQL: Final = Queries.load("sweeps")
 DELETE_CHALLENGES: Final = SQL["delete_challenges"]
+DELETE_SENDS: Final = SQL["delete_sends"]
 DELETE_REFRESH_TOKENS: Final = SQL["delete_refresh_tokens"]
 
 
 async def delete_challenges(tx: Tx, created_before: datetime, rows_max: int) -> int:
     """How many challenges were deleted, the oldest first."""
     return rows_affected(await tx.execute(DELETE_CHALLENGES, created_before, rows_max))
+
+
+async def delete_sends(tx: Tx, began_before: datetime, rows_max: int) -> int:
+    """How many hand-offs of codes were deleted."""
+    return rows_affected(await tx.execute(DELETE_SENDS, began_before, rows_max))
 
 
 async def delete_refresh_tokens(tx: Tx, expired_before: datetime, rows_max: int) -> int:

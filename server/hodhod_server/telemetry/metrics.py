@@ -78,11 +78,48 @@ SWEPT: Final = Counter(
     "hodhod_swept_total", "Things removed because their time was over.", ["kind"]
 )
 
+SIGNUP_REQUESTED: Final = Counter("hodhod_signup_requested_total", "Codes asked for.", ["operator"])
 SIGNUP_HANDOFFS: Final = Counter(
-    "hodhod_signup_handoffs_total", "Codes given to a sender, by what it said.", ["outcome"]
+    "hodhod_signup_handoffs_total",
+    "Codes given to a provider, by why and by what it said.",
+    ["provider", "operator", "kind", "outcome"],
 )
 SIGNUP_HANDOFF_SECONDS: Final = Histogram(
-    "hodhod_signup_handoff_seconds", "How long a sender took to answer.", buckets=LATENCY_S
+    "hodhod_signup_handoff_seconds",
+    "How long a provider took to answer.",
+    ["provider"],
+    buckets=LATENCY_S,
+)
+SIGNUP_RECEIPTS: Final = Counter(
+    "hodhod_signup_receipts_total",
+    "What providers say became of messages.",
+    ["provider", "operator", "state"],
+)
+SIGNUP_VERIFIED: Final = Counter(
+    "hodhod_signup_verified_total",
+    "Codes that were typed, by the provider of the newest text.",
+    ["provider", "operator"],
+)
+SIGNUP_INBOUND: Final = Counter(
+    "hodhod_signup_inbound_total", "Texts that people sent to our lines.", ["result"]
+)
+SIGNUP_PUT_OFF: Final = Counter(
+    "hodhod_signup_put_off_total", "Hand-offs that had to wait, by what for.", ["reason"]
+)
+SIGNUP_ORDERS: Final = Gauge(
+    "hodhod_signup_orders", "Challenges that may still get a code; 0 where another dispatches."
+)
+SIGNUP_WAIT_SECONDS: Final = Gauge(
+    "hodhod_signup_wait_seconds", "The wait that half of the newcomers are told.", ["channel"]
+)
+SIGNUP_PROVIDER_HEALTH: Final = Gauge(
+    "hodhod_signup_provider_health", "1 for how a provider stands.", ["provider", "health"]
+)
+SIGNUP_WATCHERS: Final = Gauge(
+    "hodhod_signup_watchers", "Questions after a challenge that wait for news."
+)
+SIGNUP_WATCHERS_REFUSED: Final = Counter(
+    "hodhod_signup_watchers_refused_total", "Questions that found too many waiting."
 )
 LINES_UP: Final = Gauge(
     "hodhod_provider_line_up", "Is the line to a provider of codes bound? 1 or 0.", ["provider"]

@@ -24,6 +24,7 @@ class Sweeper:
         self._kinds: Mapping[str, Callable[[], Awaitable[int]]] = {
             "upload": uploads.remove_expired,
             "challenge": expiry.forget_challenges,
+            "send": expiry.forget_sends,
             "refresh_token": expiry.forget_refresh_tokens,
         }
 

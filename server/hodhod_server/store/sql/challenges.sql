@@ -1,58 +1,118 @@
--- Whatever decides about a number (a start, a send, a try) first takes the number's lock, then the
--- challenge's row: limits that span several challenges are counted by one at a time.
-
--- name: lock_phone
-SELECT pg_advisory_xact_lock(hashtextextended(encode($1::bytea, 'hex'), 0))
+-- Whatever decides about a number (a start, a wrong try) first takes the number's lock, then the
+-- challenge's row: limits that span several challenges are counted by one at a time. A right code
+-- takes the row only, and nothing if a try was counted since it was compared.
 
 -- name: lock_phone_of
 SELECT pg_advisory_xact_lock(hashtextextended(encode(phone_hash, 'hex'), 0))
 FROM challenges WHERE challenge_id = $1
 
+-- name: start
+WITH asked AS MATERIALIZED (
+    SELECT * FROM may_start_challenge(
+        $2, $4, $9, $14, $15, $16, $17::int[], $18::interval[], $19::int[], $20::interval[]
+    )
+), put AS (
+    INSERT INTO challenges (challenge_id, phone_hash, phone_encrypted, device_key, device_name,
+                            platform, locale, key_epoch, created_at, client, app_hash, operator, source,
+                            is_inbound_only)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $21 FROM asked WHERE answer = 'new'
+)
+SELECT answer, known, at FROM asked
+
 -- name: find
+SELECT c.*, s.ats, s.channels, s.outcomes, s.providers
+FROM challenges AS c, LATERAL (
+    SELECT array_agg(began_at ORDER BY number) AS ats, array_agg(channel ORDER BY number) AS channels,
+        array_agg(outcome ORDER BY number) AS outcomes,
+        array_agg(provider ORDER BY number) AS providers
+    FROM sends WHERE sends.challenge_id = c.challenge_id
+) AS s
+WHERE c.challenge_id = ANY ($1::text[])
+
+-- name: load_bare
+-- What a code is compared with. No lock: `admit_newcomer` and `lock` find out what changed since.
 SELECT * FROM challenges WHERE challenge_id = $1
 
 -- name: lock
 SELECT * FROM challenges WHERE challenge_id = $1 FOR NO KEY UPDATE
 
--- name: find_newest
-SELECT * FROM challenges WHERE phone_hash = $1 AND device_key = $2
-ORDER BY created_at DESC LIMIT 1
-
--- name: insert
--- Born with its first hand-off under way.
-INSERT INTO challenges (challenge_id, phone_hash, phone_encrypted, device_key, device_name, platform,
-                        locale, key_epoch, created_at, handoffs, handing_over_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, ARRAY[$9::timestamptz], $9)
-RETURNING *
-
--- name: begin_handoff
-UPDATE challenges SET handoffs = handoffs || $2::timestamptz, handing_over_at = $2
-WHERE challenge_id = $1
-RETURNING *
-
--- name: record_handoff
--- Another hand-off may have begun since, if this one took very long: that one's mark stays.
-UPDATE challenges SET sent_at = greatest(sent_at, $2), handing_over_at = nullif(handing_over_at, $2)
-WHERE challenge_id = $1
-RETURNING *
-
--- name: withdraw_handoff
-UPDATE challenges
-SET handoffs = array_remove(handoffs, $2), handing_over_at = nullif(handing_over_at, $2)
-WHERE challenge_id = $1
-
--- name: handoffs_of_phone
-SELECT handoff FROM challenges, unnest(handoffs) AS handoff
-WHERE phone_hash = $1 AND handoff > $2 ORDER BY handoff
-
 -- name: wrong_tries_of_phone
-SELECT coalesce(sum(wrong_tries), 0) FROM challenges WHERE phone_hash = $1 AND wrong_at > $2
+SELECT coalesce((
+    SELECT sum(wrong_tries) FROM challenges WHERE phone_hash = $1 AND wrong_at > $2::timestamptz - rule.per
+), 0) AS wrong
+FROM unnest($3::interval[]) WITH ORDINALITY AS rule (per, place) ORDER BY place
 
 -- name: add_wrong_try
-UPDATE challenges SET wrong_tries = wrong_tries + 1, wrong_at = $2 WHERE challenge_id = $1
+UPDATE challenges SET wrong_tries = wrong_tries + 1, wrong_at = $2, version = version + 1
+WHERE challenge_id = $1
 
 -- name: accept
-UPDATE challenges SET code_accepted_at = coalesce(code_accepted_at, $2) WHERE challenge_id = $1
+UPDATE challenges
+SET code_accepted_at = coalesce(code_accepted_at, $2), accepted_by = coalesce(accepted_by, $3),
+    news_at = $2, version = version + 1
+WHERE challenge_id = $1
 
 -- name: finish
-UPDATE challenges SET device_id = $2, is_new = $3, code_accepted_at = $4 WHERE challenge_id = $1
+UPDATE challenges
+SET device_id = $2, is_new = $3, code_accepted_at = $4, accepted_by = coalesce(accepted_by, $5),
+    news_at = $4, version = version + 1
+WHERE challenge_id = $1
+
+-- name: admit_newcomer
+-- The whole of a right code for a new number. Nothing happens, and no row comes back, if a try was
+-- counted or the challenge finished since it was read, if there is an account already, or if another
+-- challenge of the number has wrong tries: those cases take the locks.
+WITH held AS (
+    SELECT challenge_id, phone_hash, phone_encrypted, device_name, platform, device_key
+    FROM challenges AS c
+    WHERE challenge_id = $1 AND wrong_tries = $2 AND device_id IS NULL AND cancelled_at IS NULL
+        AND NOT EXISTS (SELECT FROM users AS u WHERE u.phone_hash = c.phone_hash)
+        AND NOT EXISTS (
+            SELECT FROM challenges AS o
+            WHERE o.phone_hash = c.phone_hash AND o.challenge_id <> $1 AND o.wrong_tries > 0
+        )
+    FOR NO KEY UPDATE
+), person AS (
+    INSERT INTO users (phone_hash, phone_encrypted, name, created_at)
+    SELECT phone_hash, phone_encrypted, $3, $4 FROM held
+    ON CONFLICT (phone_hash) DO NOTHING
+    RETURNING user_id, name, phone_encrypted, created_at
+), device AS (
+    INSERT INTO devices (user_id, name, platform, public_key, created_at, last_seen_at)
+    SELECT person.user_id, held.device_name, held.platform, held.device_key, $4, $4
+    FROM person, held
+    RETURNING device_id
+), token AS (
+    INSERT INTO refresh_tokens (token_hash, device_id, issued_at, expires_at)
+    SELECT $5, device_id, $4, $6 FROM device
+), finished AS (
+    UPDATE challenges AS c
+    SET device_id = device.device_id, is_new = true,
+        code_accepted_at = coalesce(c.code_accepted_at, $4),
+        accepted_by = coalesce(c.accepted_by, 'code'), news_at = $4, version = c.version + 1
+    FROM device WHERE c.challenge_id = $1
+)
+SELECT person.*, device.device_id FROM person, device
+
+-- name: want_voice
+UPDATE challenges SET voice_wanted_at = $2, news_at = $2, version = version + 1
+WHERE challenge_id = $1
+
+-- name: note_seen
+UPDATE challenges SET seen_at = coalesce(seen_at, $2), news_at = $2, version = version + 1
+WHERE challenge_id = $1
+
+-- name: cancel
+UPDATE challenges SET cancelled_at = coalesce(cancelled_at, $2), news_at = $2, version = version + 1
+WHERE challenge_id = $1 AND device_id IS NULL
+
+-- name: waiting_of_phone
+-- Those that a text from this number may accept.
+SELECT challenge_id FROM challenges
+WHERE phone_hash = $1 AND created_at > $2 AND device_id IS NULL AND cancelled_at IS NULL
+    AND code_accepted_at IS NULL
+ORDER BY created_at DESC
+
+-- name: versions
+SELECT c.challenge_id FROM unnest($1::text[], $2::int[]) AS seen (challenge_id, version)
+JOIN challenges AS c USING (challenge_id) WHERE c.version > seen.version

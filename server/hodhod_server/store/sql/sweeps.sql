@@ -8,6 +8,12 @@ DELETE FROM challenges WHERE challenge_id = ANY (ARRAY(
     FOR UPDATE SKIP LOCKED
 ))
 
+-- name: delete_sends
+DELETE FROM sends WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM sends WHERE began_at < $1 LIMIT $2
+    FOR UPDATE SKIP LOCKED
+))
+
 -- name: delete_refresh_tokens
 DELETE FROM refresh_tokens WHERE token_hash = ANY (ARRAY(
     SELECT token_hash FROM refresh_tokens WHERE expires_at < $1

@@ -1,0 +1,109 @@
+"""Calling providers: the code is minted here, at hand-off, and its answer waits to be written down.
+
+Always true: a call is made only for a hand-off that is in the database; each call has an answer,
+"maybe sent" for one that broke in a way no provider should.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from hodhod_server.domain.challenges import Challenge, ChallengeRules
+from hodhod_server.domain.clock import Clock
+from hodhod_server.domain.code_texts import ClientKind, Wording, code_text
+from hodhod_server.domain.codes import derive_code
+from hodhod_server.domain.ids import ChallengeId
+from hodhod_server.domain.inbound_codes import tag_of
+from hodhod_server.domain.keys import Keys
+from hodhod_server.domain.phone import open_phone
+from hodhod_server.sms.provider import CodeMessage, Outcome, OutcomeClass, Provider
+from hodhod_server.telemetry import logs, metrics
+
+log = logs.get("dispatch")
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A hand-off that has begun. `send` is the router's name for it."""
+
+    challenge: Challenge
+    number: int
+    provider: str
+    kind: str
+    send: str
+    began_at: datetime
+
+    def __repr__(self) -> str:
+        return f"Call({self.challenge}, {self.number})"
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a provider said, and when."""
+
+    call: Call
+    outcome: Outcome
+    at: datetime
+
+    @property
+    def challenge(self) -> ChallengeId:
+        """Whose hand-off it was."""
+        return self.call.challenge.challenge
+
+
+class Calls:
+    """The calls under way of one dispatcher."""
+
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        keys: Keys,
+        clock: Clock,
+        rules: ChallengeRules,
+        wording: Wording,
+    ) -> None:
+        self._providers = providers
+        self._keys = keys
+        self._clock = clock
+        self._rules = rules
+        self._wording = wording
+
+    async def make(self, call: Call, on_answer: Callable[[Answer], None]) -> None:
+        """Hand the code over; `on_answer` is told, unless this is cancelled."""
+        message = self._message(call)
+        loop_time = asyncio.get_running_loop().time
+        began_s = loop_time()
+        try:
+            outcome = await self._providers[call.provider].send(message)
+        except Exception:
+            log.exception("provider.defect", provider=call.provider)
+            outcome = Outcome(kind=OutcomeClass.AMBIGUOUS, answer="defect")
+        metrics.SIGNUP_HANDOFF_SECONDS.labels(call.provider).observe(loop_time() - began_s)
+        metrics.SIGNUP_HANDOFFS.labels(
+            call.provider, call.challenge.operator, call.kind, str(outcome.kind)
+        ).inc()
+        if not outcome.is_taken:
+            log.info("handoff.refused", provider=call.provider, outcome=str(outcome.kind))
+        on_answer(Answer(call, outcome, self._clock.now()))
+
+    def _message(self, call: Call) -> CodeMessage:
+        challenge = call.challenge
+        phone = open_phone(self._keys.phone_cipher, challenge.phone_sealed)
+        generation = challenge.generation_at(call.began_at, self._rules)
+        code = derive_code(
+            self._keys.code, challenge.key_epoch, challenge.challenge, phone, generation
+        )
+        client, tag = ClientKind(challenge.client), tag_of(self._keys.code, challenge.challenge)
+        left = challenge.code_ends_at(call.began_at, self._rules) - call.began_at
+        return CodeMessage(
+            to=phone,
+            code=code,
+            text=code_text(code, challenge.locale, client, tag=tag, wording=self._wording),
+            locale=challenge.locale,
+            client=client,
+            tag=tag,
+            reference=f"{challenge.challenge}-{call.number}",
+            valid_s=int(left.total_seconds()),
+        )

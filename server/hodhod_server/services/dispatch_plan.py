@@ -1,0 +1,230 @@
+"""What the dispatcher has in mind: the orders, the router, and what either means for the other.
+
+No waiting and no I/O. Always true: an order is in the router's queue at most once; what is over is
+in neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from random import Random
+from typing import Final
+
+import msgspec
+
+from hodhod_server.domain.challenges import AcceptedBy, Challenge, ChallengeRules, Send
+from hodhod_server.domain.code_texts import ClientKind
+from hodhod_server.domain.ids import ChallengeId
+from hodhod_server.domain.ladder import LadderRules, SendKind, Way, Ways
+from hodhod_server.services.dispatch_calls import Answer, Call
+from hodhod_server.services.dispatch_orders import Order, Orders
+from hodhod_server.services.outlook import Prospect
+from hodhod_server.sms.breaker import Health
+from hodhod_server.sms.choice import Choice
+from hodhod_server.sms.dispatch_queue import Wanted
+from hodhod_server.sms.provider import Channel, Outcome, OutcomeClass, Terms
+from hodhod_server.sms.router import Router
+from hodhod_server.sms.router_rules import RouterRules
+from hodhod_server.store.sends import Beginning, News
+from hodhod_server.telemetry import metrics
+
+PUT_OFF_S: Final = 1.0  # no room in the queue, or in the hedge budget
+LIMITED_S: Final = 60.0  # a number that has had enough: when to ask again
+TROUBLE_WAIT_S: Final = 60.0  # a wait in which people leave
+_words = msgspec.json.Encoder().encode
+
+
+class Picked(msgspec.Struct, frozen=True):
+    """A hand-off that the router chose, about to be written down."""
+
+    wanted: Wanted
+    choice: Choice
+    beginning: Beginning
+
+
+class Plan:
+    """The memory of one dispatcher."""
+
+    def __init__(
+        self,
+        terms: Sequence[Terms],
+        rules: ChallengeRules,
+        ladder: LadderRules,
+        ways: Ways,
+        random: Random,
+    ) -> None:
+        self._terms = {item.name: item for item in terms}
+        self._usual_ways = ways
+        router_rules = RouterRules(hedge_after_s=ladder.hedge_s)
+        self.router = Router(terms, router_rules, random)
+        self.orders = Orders(rules, ladder)
+        self.first_sends = 0
+
+    def open_ways(self) -> Ways:
+        """What newcomers may hope for now. Orders go by all there are: a road that is closed now
+        may be open when their turn comes."""
+        wait_s, _ = self.router.wait_s(Channel.SMS)
+        return msgspec.structs.replace(
+            self._usual_ways,
+            sms_domains=self.router.domains(Channel.SMS),
+            voice_domains=self.router.domains(Channel.VOICE),
+            is_in_trouble=self.router.is_incident or wait_s > TROUBLE_WAIT_S,
+        )
+
+    def prospect(self) -> Prospect:
+        """What newcomers are told."""
+        wait_s = self.router.wait_s(Channel.SMS) if self._usual_ways.sms_domains else None
+        return Prospect(wait_s, self.open_ways())
+
+    def measure(self) -> None:
+        """Show how things stand in the metrics."""
+        metrics.SIGNUP_ORDERS.set(len(self.orders))
+        for channel in dict.fromkeys(item.channel for item in self._terms.values()):
+            median_s, _ = self.router.wait_s(channel)
+            metrics.SIGNUP_WAIT_SECONDS.labels(channel).set(median_s)
+        for state in self.router.states():
+            for health in Health:
+                is_so = state.health is health
+                metrics.SIGNUP_PROVIDER_HEALTH.labels(state.provider, health).set(is_so)
+
+    def take(self, found: Sequence[Challenge], now: datetime) -> None:
+        """Challenges that are new here."""
+        for challenge in found:
+            self.orders.add(challenge, self._usual_ways, now)
+
+    def hear(self, news: News, now: datetime) -> None:
+        """What a newcomer did."""
+        key, now_s = news.challenge, _loop_s()
+        order = self.orders.find(key)
+        if news.seen_at is not None:
+            self.router.note_seen(key, now_s)
+        if news.is_over or news.seen_at is not None:
+            if news.is_over and news.accepted_by == AcceptedBy.CODE:
+                self.router.note_verified(key, now_s)
+                _count_verified(order)
+            self.router.withdraw(key, now_s)
+            self.orders.drop(key)
+        elif order is not None:
+            order.challenge = msgspec.structs.replace(
+                order.challenge, voice_wanted_at=news.voice_wanted_at
+            )
+            self.orders.plan(key, self._usual_ways, now)
+
+    def offer_due(self, now: datetime) -> None:
+        """Give the router what is due."""
+        now_s = now.timestamp()
+        for order in list(self.orders.due(now_s)):
+            self.orders.plan(order.challenge.challenge, self._usual_ways, now)
+            if order.step is None or order.step.at_s > now_s:
+                continue
+            if not self._offer(order):
+                self.orders.put_off(order, now_s + PUT_OFF_S)
+
+    def pick(self, now: datetime) -> dict[ChallengeId, Picked]:
+        """What may leave now, at most one for each challenge."""
+        picked: dict[ChallengeId, Picked] = {}
+        for wanted, choice in self.router.next(_loop_s()):
+            key = ChallengeId(wanted.key)
+            order = self.orders.find(key)
+            if order is None or key in picked:
+                self._spare(choice)
+            elif self.orders.is_over(order, now):
+                self._spare(choice)
+                self.orders.drop(key)
+            else:
+                picked[key] = Picked(wanted, choice, _beginning(order, wanted, choice, now))
+        return picked
+
+    def begin(self, picked: Picked, handoffs: tuple[datetime, ...]) -> Call | None:
+        """It is written down. None: the challenge ended meanwhile, and the hand-off is void."""
+        beginning = picked.beginning
+        order = self.orders.find(beginning.challenge)
+        if order is None:
+            self._spare(picked.choice)
+            return None
+        self.first_sends += beginning.kind == SendKind.FIRST
+        send = Send(
+            at=beginning.began_at,
+            way=Way(beginning.channel),
+            outcome=None,
+            provider=beginning.provider,
+        )
+        order.begin(handoffs, send)
+        return Call(
+            challenge=order.challenge,
+            number=beginning.number,
+            provider=beginning.provider,
+            kind=beginning.kind,
+            send=picked.choice.send,
+            began_at=beginning.began_at,
+        )
+
+    def forbid(self, picked: Picked, challenge: Challenge, now: datetime) -> None:
+        """It may not begin: the challenge is over, or its number has had enough."""
+        self._spare(picked.choice)
+        order = self.orders.find(challenge.challenge)
+        if order is not None:
+            metrics.SIGNUP_PUT_OFF.labels("number_limit").inc()
+            order.is_offered = False
+            order.challenge = msgspec.structs.replace(challenge, sends=order.challenge.sends)
+            order.free_at_s = now.timestamp() + LIMITED_S
+            self.orders.plan(challenge.challenge, self._usual_ways, now)
+
+    def end(self, answer: Answer, now: datetime) -> None:
+        """A provider has answered; what follows is planned at once."""
+        call = answer.call
+        self.router.note_outcome(call.send, answer.outcome, _loop_s())
+        order = self.orders.find(call.challenge.challenge)
+        if order is not None and call.number <= len(order.challenge.sends):
+            order.end(call.number, str(answer.outcome.kind))
+            self.orders.plan(call.challenge.challenge, self._usual_ways, now)
+
+    def _offer(self, order: Order) -> bool:
+        now_s, step, challenge = _loop_s(), order.step, order.challenge
+        assert step is not None
+        if step.kind is SendKind.HEDGE and not self.router.may_hedge(now_s):
+            metrics.SIGNUP_PUT_OFF.labels("hedge_budget").inc()
+            return False
+        used = [self._terms.get(send.provider) for send in challenge.sends]
+        wanted = Wanted(
+            key=challenge.challenge,
+            channel=Channel(step.way),
+            kind=step.kind,
+            source=challenge.source,
+            operator=challenge.operator,
+            client=ClientKind(challenge.client),
+            avoid=frozenset(terms.failure_domain for terms in used if terms is not None),
+        )
+        order.is_offered = self.router.offer(wanted, now_s)
+        if not order.is_offered:
+            metrics.SIGNUP_PUT_OFF.labels("queue_full").inc()
+        return order.is_offered
+
+    def _spare(self, choice: Choice) -> None:
+        """Not sent after all: an answer that says nothing about the provider."""
+        self.router.note_outcome(choice.send, Outcome(kind=OutcomeClass.RECIPIENT), _loop_s())
+
+
+def _beginning(order: Order, wanted: Wanted, choice: Choice, now: datetime) -> Beginning:
+    return Beginning(
+        challenge=order.challenge.challenge,
+        number=len(order.challenge.sends) + 1,
+        provider=choice.provider,
+        channel=str(wanted.channel),
+        kind=str(wanted.kind),
+        reason=_words(choice.reason).decode(),
+        began_at=order.next_moment(now),
+    )
+
+
+def _count_verified(order: Order | None) -> None:
+    """The newest text that was taken is most likely the one that was typed."""
+    sends = [] if order is None else [send for send in order.challenge.sends if send.is_taken]
+    if order is not None and sends:
+        metrics.SIGNUP_VERIFIED.labels(sends[-1].provider, order.challenge.operator).inc()
+
+
+def _loop_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,217 @@
+"""Proving a number: a code is shown, and a device is let in.
+
+A newcomer with the right code is the common case in a surge: one look, one statement. Everything
+else (wrong, repeated, known number, no name yet) takes the number's lock, so that limits over
+several challenges are counted by one at a time.
+
+Always true: a right code is answered again with the same session for as long as it lives; a wrong
+one is counted before it is answered, and no code is compared more often than the limits say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from hodhod_server.domain.challenges import AcceptedBy, Challenge, ChallengeRules
+from hodhod_server.domain.clock import Clock
+from hodhod_server.domain.codes import Code, derive_code, normalise_code
+from hodhod_server.domain.errors import (
+    ChallengeExpired,
+    CodeMalformed,
+    CodeWrong,
+    HodhodError,
+    NameInvalid,
+    NameRequired,
+    RateLimited,
+    TriesExhausted,
+    WrongState,
+)
+from hodhod_server.domain.keys import Keys
+from hodhod_server.domain.models import Session, User
+from hodhod_server.domain.names import parse_name
+from hodhod_server.domain.phone import Phone, open_phone
+from hodhod_server.domain.refresh_tokens import first_token
+from hodhod_server.services.sessions import Sessions
+from hodhod_server.services.signup import Doorkeeper, Proof
+from hodhod_server.services.watching import Watching
+from hodhod_server.store import accounts, challenges, devices
+from hodhod_server.store.database import Database, Tx
+from hodhod_server.telemetry import logs, metrics
+
+log = logs.get("proving")
+
+
+class Proving:
+    """The last step of a sign-up."""
+
+    def __init__(
+        self,
+        database: Database,
+        keys: Keys,
+        clock: Clock,
+        rules: ChallengeRules,
+        sessions: Sessions,
+        watching: Watching,
+    ) -> None:
+        self._database = database
+        self._keys = keys
+        self._clock = clock
+        self._rules = rules
+        self._doorkeeper = Doorkeeper(keys)
+        self._sessions = sessions
+        self._watching = watching
+        self._on_proved: Callable[[Phone], None] = lambda phone: None
+
+    def when_proved(self, note: Callable[[Phone], None]) -> None:
+        """Tell `note` of each number that is proved."""
+        self._on_proved = note
+
+    async def verify(self, proof: Proof, code_text: str | None, name: str | None) -> Session:
+        """Let the device in that shows the code; a new number needs a name.
+
+        No code is needed once the number was proved otherwise. Raises `ChallengeNotFound`,
+        `CodeMalformed`, `CodeWrong`, `RateLimited` before the time for another try,
+        `TriesExhausted`, `ChallengeExpired`, `WrongState`, `NameRequired`, `NameInvalid`.
+        """
+        code = None if code_text is None else normalise_code(code_text)
+        self._doorkeeper.require(proof)
+        now = self._clock.now()
+        async with self._database.connection() as connection:
+            seen = await challenges.load_bare(connection, proof.challenge)
+            answer: Session | HodhodError | None
+            answer = await self._welcome(connection, seen, code, name, now)
+            if answer is None:
+                async with connection.transaction():
+                    challenge = await challenges.lock(connection, proof.challenge)
+                    answer = await self._answer(connection, challenge, code, name, now)
+        if isinstance(answer, HodhodError):
+            raise answer
+        self._on_proved(open_phone(self._keys.phone_cipher, seen.phone_sealed))
+        self._watching.note_changed([proof.challenge])
+        return answer
+
+    async def _welcome(
+        self, connection: Tx, seen: Challenge, code: Code | None, name: str | None, now: datetime
+    ) -> Session | None:
+        """The common case. None: it is another one, and nothing was done."""
+        refusal = self._refusal(seen, now)
+        if refusal is not None or seen.device is not None or not self._is_right(seen, code, now):
+            return None
+        try:
+            parsed = parse_name(name or "")
+        except NameInvalid:
+            return None
+        token = first_token(self._keys.refresh_token, seen.challenge)
+        arrived = await challenges.admit_newcomer(
+            connection,
+            seen,
+            parsed,
+            token.stored_hash,
+            now=now,
+            token_ends_at=now + self._sessions.refresh_life,
+        )
+        if arrived is None:
+            return None
+        metrics.SIGNUP_TRIES.labels("right").inc()
+        metrics.SIGNUPS.labels("new").inc()
+        log.debug("signup.admitted", user=arrived.user.user, device=arrived.device, is_new=True)
+        return self._sessions.of_newcomer(arrived.user, arrived.device, token)
+
+    def _refusal(self, challenge: Challenge, now: datetime) -> HodhodError | None:
+        """Why no code is compared now."""
+        if challenge.cancelled_at is not None and challenge.device is None:
+            return WrongState("the challenge was cancelled")
+        is_tried_out = challenge.wrong_tries >= self._rules.tries_max
+        if is_tried_out and not challenge.is_proven_otherwise:
+            return TriesExhausted()
+        if now >= challenge.ends_at(self._rules):
+            return ChallengeExpired()
+        again_at = challenge.try_again_at()
+        if again_at is not None and now < again_at and not challenge.is_proven_otherwise:
+            return RateLimited(retry_after_s=(again_at - now).total_seconds())
+        return None
+
+    async def _answer(
+        self, tx: Tx, challenge: Challenge, code: Code | None, name: str | None, now: datetime
+    ) -> Session | HodhodError:
+        """Refusals that must be remembered are values here: raised, they would be rolled back."""
+        refusal = self._refusal(challenge, now)
+        if refusal is not None:
+            return refusal
+        if challenge.accepted_at is None and await challenges.is_tried_out(
+            tx, challenge.phone_hash, self._rules.tries, now
+        ):
+            return TriesExhausted()
+        if code is None and not challenge.is_proven_otherwise:
+            return CodeMalformed()
+        if not self._is_right(challenge, code, now):
+            metrics.SIGNUP_TRIES.labels("wrong").inc()
+            await challenges.add_wrong_try(tx, challenge.challenge, now)
+            return CodeWrong(tries_left=self._rules.tries_max - challenge.wrong_tries - 1)
+        metrics.SIGNUP_TRIES.labels("right").inc()
+        if challenge.device is not None:
+            return await self._repeat(tx, challenge)
+        user = await accounts.find_user_by_phone(tx, challenge.phone_hash)
+        if user is not None:
+            return await self._admit(tx, challenge, user, now, is_new=False)
+        try:
+            user = await self._add_user(tx, challenge, name, now)
+        except (NameRequired, NameInvalid) as error:
+            await challenges.accept(tx, challenge.challenge, now, AcceptedBy.CODE)
+            return error
+        return await self._admit(tx, challenge, user, now, is_new=True)
+
+    def _is_right(self, challenge: Challenge, code: Code | None, now: datetime) -> bool:
+        """Both generations are compared, whatever is accepted: the same work for every answer."""
+        if challenge.is_proven_otherwise:
+            return True
+        if code is None:
+            return False
+        phone = open_phone(self._keys.phone_cipher, challenge.phone_sealed)
+        is_same = [
+            derive_code(
+                self._keys.code, challenge.key_epoch, challenge.challenge, phone, generation
+            ).is_same(code)
+            for generation in (0, 1)
+        ]
+        return any(is_same[item] for item in challenge.accepted_generations(now, self._rules))
+
+    async def _add_user(
+        self, tx: Tx, challenge: Challenge, name: str | None, now: datetime
+    ) -> User:
+        if name is None or not name.strip():
+            raise NameRequired
+        return await accounts.insert_user(
+            tx,
+            phone_hash=challenge.phone_hash,
+            phone_sealed=challenge.phone_sealed,
+            name=parse_name(name),
+            now=now,
+        )
+
+    async def _admit(
+        self, tx: Tx, challenge: Challenge, user: User, now: datetime, *, is_new: bool
+    ) -> Session:
+        device = await devices.insert(
+            tx,
+            user.user,
+            name=challenge.device_name,
+            platform=challenge.platform,
+            public_key=challenge.device_key,
+            now=now,
+        )
+        await challenges.finish(tx, challenge.challenge, device.device, is_new=is_new, now=now)
+        metrics.SIGNUPS.labels("new" if is_new else "known").inc()
+        log.debug("signup.admitted", user=user.user, device=device.device, is_new=is_new)
+        token = first_token(self._keys.refresh_token, challenge.challenge)
+        return await self._sessions.issue(tx, user, device.device, token, is_new=is_new)
+
+    async def _repeat(self, tx: Tx, challenge: Challenge) -> Session:
+        """The same session as the first time, unless it has been ended since."""
+        device = None if challenge.device is None else await devices.find(tx, challenge.device)
+        if device is None or device.revoked_at is not None:
+            raise ChallengeExpired
+        user = await accounts.load_user(tx, device.user)
+        token = first_token(self._keys.refresh_token, challenge.challenge)
+        return await self._sessions.issue(tx, user, device.device, token, is_new=challenge.is_new)
