@@ -11,8 +11,10 @@ from hodhod_server.domain.callback_addresses import callback_path
 from hodhod_server.domain.keys import Keys
 from hodhod_server.settings import Settings, SignupSettings
 from tests.clock import FakeClock
+from tests.eventually import eventually
 from tests.fake_provider import running_provider
 from tests.newcomers import Newcomer
+from tests.signup_api.conftest import running
 from tests.sms import entries
 from tests.sms.conftest import ENTRIES
 
@@ -25,9 +27,14 @@ async def test_a_code_goes_out_over_http_and_the_provider_may_call_back(
         entry = {**entries.KAVENEGAR, "name": "first", "base_url": fake.url}
         signup = SignupSettings(providers=(ENTRIES.validate_python(entry),))
         own = settings.model_copy(update={"signup": signup})
-        async with app.signup(own, clock) as parts, TestClient(TestServer(parts.app)) as door:
+        async with (
+            app.signup(own, clock) as parts,
+            running(parts.loops),
+            TestClient(TestServer(parts.app)) as door,
+        ):
             started = await Newcomer(door, clock, "+989123456789").start()
             assert started.status == 201
+            await eventually(lambda: bool(fake.asked))
             fields = {"messageid": "5", "status": "10"}
             async with door.get(callback_path(keys.callback, "first"), params=fields) as answer:
                 assert answer.status == 200

@@ -210,17 +210,17 @@ async def test_texts_asked_for_at_the_same_moment_keep_to_the_limit(
 @pytest.mark.parametrize(
     ("locale", "text"),
     [
-        ("fa", "کد ورود هدهد: {}\nبه هیچ‌کس ندهید."),
-        ("en", "Hodhod code: {}\nGive it to nobody."),
+        ("fa", "کد ورود هدهد: {}\nکد {}\nبه هیچ‌کس ندهید."),
+        ("en", "Hodhod code: {}\nCode {}\nGive it to nobody."),
     ],
 )
 async def test_the_text_is_in_the_language_asked_for(
     newcomer: Newcomer, locale: str, text: str
 ) -> None:
     newcomer.locale = locale
-    await newcomer.start()
+    started = await newcomer.start()
     code = await newcomer.code()
-    assert await newcomer.texts() == [text.format(code)]
+    assert await newcomer.texts() == [text.format(code, started["tag"])]
 
 
 async def test_the_outbox_of_a_number_without_texts_is_empty(door: Door) -> None:
