@@ -27,6 +27,8 @@ from hodhod._line import Line
 from hodhod._outbox import Pending, new_client_id
 from hodhod._parts import Parts, Settings, open_parts
 from hodhod._progress import OnProgress
+from hodhod._security import Security
+from hodhod._sign_in import SignIn
 from hodhod._signup import Challenge
 from hodhod._state import Credentials, State
 from hodhod_wire import frames
@@ -125,6 +127,31 @@ class Client:
         """
         parts = self._parts
         return await parts.door.knock(phone, locale, parts.account, self._welcome)
+
+    @property
+    def sign_in(self) -> SignIn:
+        """Ways in without a text: a kept key, another device."""
+        parts = self._parts
+        return SignIn(parts.http, parts.addresses, parts.account, parts.clock, self._welcome)
+
+    @property
+    def security(self) -> Security:
+        """What guards the account: PIN, recovery key, other devices, signing out."""
+        return Security(self._parts.api, self._parts.account, self._leave)
+
+    async def approve_sign_in(self, asked: models.SignInAsked, number: int) -> None:
+        """Let somebody in who shows this number, one of `asked.numbers`. It is asked once.
+
+        Raises `Refused` for another number, `ChallengeOver`, `NotAllowed`, `ConnectionLost`.
+        """
+        await self.security.approve_sign_in(asked.challenge, number)
+
+    async def _leave(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+        self._fill(self._parts.keeper.state)
+        self._line = None
+        await self._parts.account.sign_out()
 
     async def _welcome(self, credentials: Credentials) -> models.User:
         if self._running is not None:

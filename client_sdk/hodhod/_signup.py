@@ -20,7 +20,9 @@ NAME_CHARS_MAX: Final = 64
 Welcome = Callable[[Credentials], Awaitable[User]]
 
 
-class _Device(Struct, frozen=True):
+class Device(Struct, frozen=True):
+    """This program, as it describes itself."""
+
     name: str
     platform: str
     public_key: str
@@ -36,13 +38,16 @@ class _Untold(Struct, frozen=True):
 class _Start(_Untold, frozen=True):
     phone: str
     locale: str
-    device: _Device
+    device: Device
 
 
 class _Verify(_Untold, frozen=True, omit_defaults=True):
     secret: str
-    code: str
+    code: str | None = None
     name: str | None = None
+    pin: str | None = None
+    totp: str | None = None
+    fresh: bool = False
 
 
 class _SendAgain(_Untold, frozen=True):
@@ -60,6 +65,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
     next: tuple[NextChannel, ...] = ()
     tries_left: int = 0
+    sign_in_number: int = 0
     code_length: int = 6
 
 
@@ -130,13 +136,28 @@ class Challenge:
         again = _SendAgain(self._secret, channel or first)
         self._standing = await self._door.send_again(self._standing.id, again)
 
-    async def verify(self, code: str, name: str | None = None) -> User:
-        """Show the code and be signed in; a number that is new needs a name.
+    @property
+    def sign_in_number(self) -> int:
+        """Show it: who approves on a device that is signed in already has to choose it."""
+        return self._standing.sign_in_number
 
-        Digits may be Persian, with spaces. Raises `CodeWrong`, `NameRequired`, `InvalidInput`,
-        `ChallengeOver`, `TryLater`, `ConnectionLost`.
+    async def verify(
+        self,
+        code: str | None = None,
+        name: str | None = None,
+        *,
+        pin: str | None = None,
+        totp: str | None = None,
+        fresh: bool = False,
+    ) -> User:
+        """Show the code and be signed in; a number that is new needs a name, a guarded one its PIN.
+
+        No code once a signed-in device approved (`state` is `accepted`). `fresh` asks for a new
+        account in place of one whose PIN is not known, from `PinRequired.fresh_from` on. Digits may
+        be Persian, with spaces. Raises `CodeWrong`, `NameRequired`, `PinRequired`, `PinWrong`,
+        `InvalidInput`, `ChallengeOver`, `TryLater`, `ConnectionLost`.
         """
-        proof = _Verify(self._secret, code, name)
+        proof = _Verify(self._secret, code, name, pin, totp, fresh)
         return await self._welcome(await self._door.verify(self._standing.id, proof))
 
 
@@ -150,7 +171,7 @@ class Door:
     async def knock(self, phone: str, locale: str, account: Account, welcome: Welcome) -> Challenge:
         """Have a code sent. Raises `InvalidInput`, `TryLater`, `ConnectionLost`."""
         name = (platform.node() or "Python")[:NAME_CHARS_MAX]
-        device = _Device(name, PLATFORM, await account.public_key())
+        device = Device(name, PLATFORM, await account.public_key())
         body = _Start(phone, locale, device)
         standing = await self._http.post(self._url(""), body, _NewStanding)
         return Challenge(standing, standing.secret, self, welcome)

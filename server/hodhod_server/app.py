@@ -43,6 +43,7 @@ from hodhod_server.media.downloads import Downloads
 from hodhod_server.media.operations import OPERATIONS
 from hodhod_server.media.routes import add_media
 from hodhod_server.media.tus import Tus
+from hodhod_server.services.account_notices import NobodyHere
 from hodhod_server.services.accounts import Accounts
 from hodhod_server.services.admission import Admission, Gate
 from hodhod_server.services.audiences import Audiences
@@ -61,6 +62,7 @@ from hodhod_server.services.membership import Membership
 from hodhod_server.services.messaging import Announcer, Messaging
 from hodhod_server.services.positions import PositionKeeper
 from hodhod_server.services.posting import Posting
+from hodhod_server.services.returning import new_returning
 from hodhod_server.services.rights import Rights
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.services.signup import Signup, rules_of
@@ -145,6 +147,7 @@ async def gateway(
             invites=Invites(database, rights, changes, clock),
             views=Views(database, rights),
             file_links=FileLinks(database, rights, links),
+            returning=new_returning(database, keys, clock, settings.returning, sessions, delivery),
         )
         admission = Admission(load, settings.gateway, database.is_slow)
         doors = Doors(sessions, fanout.hub, fanout.routes, fanout.audiences, admission)
@@ -191,10 +194,9 @@ class _Fanout(NamedTuple):
 
     @property
     def loops(self) -> Sequence[Loop]:
-        delivery = self.delivery
         return (
             *(self.hub.run, self.audiences.run, self.routes.run),
-            *(delivery.run_here, delivery.run_elsewhere, delivery.run_gaps),
+            *self.delivery.loops,
         )
 
 
@@ -257,15 +259,22 @@ async def signup(
         open_database(settings.database, Role.SIGNUP) as database,
         open_redis(settings.redis) as redis,
     ):
-        broker = RedisBroker(redis, settings.redis.prefix, GatewayId(secrets.token_hex(8)))
+        prefix, own_id = settings.redis.prefix, GatewayId(secrets.token_hex(8))
+        broker = RedisBroker(redis, prefix, own_id)
         sessions = Sessions(database, keys, clock, settings.security, broker)
+        delivery = Delivery(Routing(redis, prefix, own_id), broker, NobodyHere())
+        returning = new_returning(database, keys, clock, settings.returning, sessions, delivery)
         handoffs = Handoffs(database, keys, rules, console)
+        newcomers = Signup(database, keys, clock, rules, handoffs, returning.entrance)
         app = new_app()
         add_health(app, database.is_reachable)
-        add_signup_api(app, Signup(database, keys, clock, rules, handoffs, sessions), sessions)
+        add_signup_api(app, newcomers, returning)
         add_outbox(app, console)
         use_gate(app, Gate(load or probe), SIGNUP_ENDPOINTS)
-        yield Parts(app=app, loops=(probe.run,))
+        yield Parts(
+            app=app,
+            loops=(probe.run, *delivery.loops, returning.entrance.sign_ins.run),
+        )
 
 
 def _terms(provider: ConsoleSettings) -> Terms:

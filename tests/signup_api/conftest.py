@@ -11,8 +11,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from hodhod_server import app
+from hodhod_server.cluster.broker_redis import RedisBroker
+from hodhod_server.cluster.redis_pool import open_redis
+from hodhod_server.cluster.routing import Routing
+from hodhod_server.domain.ids import GatewayId
 from hodhod_server.domain.keys import Keys
+from hodhod_server.services.account_notices import NobodyHere
+from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.handoffs import Handoffs
+from hodhod_server.services.returning import new_returning
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.services.signup import Signup, rules_of
 from hodhod_server.settings import Settings
@@ -57,9 +64,28 @@ def open_door(settings: Settings, clock: FakeClock, database: Database, keys: Ke
         rules = rules_of(settings.signup)
         sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
         handoffs = Handoffs(database, keys, rules, provider)
-        served = new_app()
-        add_signup_api(served, Signup(database, keys, clock, rules, handoffs, sessions), sessions)
-        async with _served(served) as opened:
-            yield opened
+        async with open_redis(settings.redis) as redis:
+            broker = RedisBroker(redis, settings.redis.prefix, GatewayId("test"))
+            routing = Routing(redis, settings.redis.prefix, GatewayId("test"))
+            returning = new_returning(
+                database,
+                keys,
+                clock,
+                settings.returning,
+                sessions,
+                Delivery(routing, broker, NobodyHere()),
+            )
+            served = new_app()
+            newcomers = Signup(database, keys, clock, rules, handoffs, returning.entrance)
+            add_signup_api(served, newcomers, returning)
+            async with _served(served) as opened:
+                yield opened
 
     return open_with
+
+
+@pytest.fixture
+async def gate(settings: Settings, clock: FakeClock) -> AsyncIterator[Door]:
+    """A gateway, asked over HTTP by those who are signed in."""
+    async with app.gateway(settings, clock) as parts, _served(parts.app) as opened:
+        yield opened

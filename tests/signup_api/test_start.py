@@ -37,6 +37,7 @@ async def test_a_challenge_tells_what_to_wait_for(newcomer: Newcomer, clock: Fak
     assert answer.status == 201
     assert len(answer.body.pop("id")) >= 22
     assert len(answer.body.pop("secret")) >= 43
+    assert 10 <= answer.body.pop("sign_in_number") <= 99
     assert answer.body == {
         "state": "sent",
         "channel": "sms",
@@ -141,7 +142,7 @@ async def test_known_and_unknown_numbers_get_the_same_answers(door: Door, clock:
         answers = [await somebody.start(), await somebody.status()]
         answers.append(await somebody.verify(await somebody.wrong_code()))
         for answer in answers:
-            for name in ("id", "secret", "request_id"):
+            for name in ("id", "secret", "request_id", "sign_in_number"):
                 answer.body.pop(name, None)
         return answers
 

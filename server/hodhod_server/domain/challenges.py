@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from hodhod_server.domain.ids import ChallengeId, DeviceId
+from hodhod_server.domain.ids import ChallengeId, DeviceId, UserId
 
 Locale = Literal["fa", "en"]
 QUEUED_S: Final = 900  # without a hand-off for so long, the newcomer has gone
@@ -61,6 +61,9 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: datetime | None = None
     wrong_tries: int = 0
     accepted_at: datetime | None = None
+    accepted_by: str | None = None
+    approved_by: UserId | None = None
+    refused_at: datetime | None = None
     device: DeviceId | None = None
     is_new: bool = False
 
@@ -71,7 +74,7 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
         """What it is waiting for, now."""
         if self.device is not None:
             return ChallengeState.VERIFIED
-        if self.wrong_tries >= rules.tries_max:
+        if self.wrong_tries >= rules.tries_max or self.refused_at is not None:
             return ChallengeState.LOCKED
         if now >= self.ends_at(rules):
             return ChallengeState.EXPIRED

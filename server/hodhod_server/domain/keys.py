@@ -57,6 +57,11 @@ class Keys:
     phone_cipher: Secret
     challenge_secret: Secret
     code: Secret
+    pin: Secret
+    totp_cipher: Secret
+    device_link: Secret
+    passkey_challenge: Secret
+    sign_in_number: Secret
 
     @classmethod
     def from_master(cls, master: Secret) -> Self:

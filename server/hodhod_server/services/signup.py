@@ -10,12 +10,12 @@ one is counted before it is answered.
 
 from __future__ import annotations
 
-import hmac
 from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
+from hodhod_server.domain.challenge_secrets import challenge_secret, is_challenge_secret
 from hodhod_server.domain.challenges import (
     HANDOFF_WINDOW_S,
     Challenge,
@@ -31,20 +31,20 @@ from hodhod_server.domain.errors import (
     ChallengeNotFound,
     CodeWrong,
     HodhodError,
-    NameInvalid,
-    NameRequired,
     RateLimited,
     TriesExhausted,
     WrongState,
 )
 from hodhod_server.domain.ids import ChallengeId, random_public_id
-from hodhod_server.domain.keys import Keys, base64url, sign
-from hodhod_server.domain.models import Session, User
-from hodhod_server.domain.names import parse_name
+from hodhod_server.domain.keys import Keys
+from hodhod_server.domain.models import Entrant, Session
+from hodhod_server.domain.ownership import Evidence
 from hodhod_server.domain.phone import Phone, open_phone, phone_hash, seal_phone
 from hodhod_server.domain.refresh_tokens import first_token
+from hodhod_server.domain.sign_ins import sign_in_number
+from hodhod_server.services.entrance import Entrance
 from hodhod_server.services.handoffs import Handoffs
-from hodhod_server.services.sessions import Sessions
+from hodhod_server.services.ownership import Granted, Guarded, Number
 from hodhod_server.settings import SignupSettings
 from hodhod_server.store import accounts, challenges, devices
 from hodhod_server.store.database import Database, Tx
@@ -87,6 +87,8 @@ class ChallengeStatus(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
     next: tuple[NextStep, ...]
     tries_left: int
+    sign_in_number: int
+    """Who approves in a signed-in device has to name it."""
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -109,14 +111,14 @@ class Signup:
         clock: Clock,
         rules: ChallengeRules,
         handoffs: Handoffs,
-        sessions: Sessions,
+        entrance: Entrance,
     ) -> None:
         self._database = database
         self._keys = keys
         self._clock = clock
         self._rules = rules
         self._handoffs = handoffs
-        self._sessions = sessions
+        self._entrance = entrance
 
     @property
     def channel(self) -> str:
@@ -140,6 +142,7 @@ class Signup:
             elif begins:
                 challenge = await challenges.begin_handoff(tx, challenge.challenge, now)
         if begins:
+            self._entrance.sign_ins.ask(challenge)
             challenge = await self._handoffs.perform(challenge)
         return self._status(challenge), self._secret_of(challenge.challenge)
 
@@ -165,32 +168,64 @@ class Signup:
             challenge = await challenges.begin_handoff(tx, challenge.challenge, now)
         return self._status(await self._handoffs.perform(challenge))
 
-    async def verify(self, proof: Proof, code_text: str, name: str | None) -> Session:
+    async def verify(self, proof: Proof, code_text: str | None, evidence: Evidence) -> Session:
         """Let the device in that shows the code; a new number needs a name.
 
+        Without a code only where the challenge was accepted in another way.
+
         Raises `ChallengeNotFound`, `CodeMalformed`, `CodeWrong`, `TriesExhausted`,
-        `ChallengeExpired`, `NameRequired`, `NameInvalid`.
+        `ChallengeExpired`, `NameRequired`, `NameInvalid`, and as `Guards.prove`.
         """
+        code = None if code_text is None else normalise_code(code_text)
+        self._require_secret(proof)
+        answer = await self._try(proof, code, evidence)
+        if isinstance(answer, Guarded):
+            evidence = await self._entrance.ownership.prove(answer, evidence)
+            answer = await self._try(proof, code, evidence)
+        match answer:
+            case HodhodError():
+                raise answer
+            case Guarded():
+                raise WrongState("what guards the account has changed meanwhile")
+        return answer
+
+    async def accept(self, proof: Proof, code_text: str) -> ChallengeStatus:
+        """Prove the number without signing in, to change to it. Raises as `verify`."""
         code = normalise_code(code_text)
         self._require_secret(proof)
         now = self._clock.now()
         async with self._database.transaction() as tx:
             challenge = await challenges.lock(tx, proof.challenge)
-            answer = await self._answer(tx, challenge, code, name, now)
-        if isinstance(answer, HodhodError):
-            raise answer
+            refusal = await self._judge(tx, challenge, code, now)
+            if refusal is None:
+                await challenges.accept(tx, challenge.challenge, now)
+                challenge = await challenges.load(tx, challenge.challenge)
+        if refusal is not None:
+            raise refusal
+        return self._status(challenge)
+
+    async def _try(
+        self, proof: Proof, code: Code | None, evidence: Evidence
+    ) -> Session | Guarded | HodhodError:
+        async with self._database.transaction() as tx:
+            challenge = await challenges.lock(tx, proof.challenge)
+            answer = await self._answer(tx, challenge, code, evidence)
+        if isinstance(answer, _Admitted):
+            self._entrance.ownership.tell(answer.granted)
+            self._entrance.tell(answer.session, _entrant(challenge), "code")
+            return answer.session
         return answer
 
     def _index(self, phone: Phone) -> bytes:
         return phone_hash(self._keys.phone_index, phone)
 
     def _secret_of(self, challenge: ChallengeId) -> str:
-        return base64url(sign(self._keys.challenge_secret, challenge.encode(errors="replace")))
+        return challenge_secret(self._keys.challenge_secret, challenge)
 
     def _require_secret(self, proof: Proof) -> None:
         """An unknown id has no right secret either, so both get one answer in one time."""
-        secret = proof.secret.encode(errors="replace")
-        if not hmac.compare_digest(secret, self._secret_of(proof.challenge).encode()):
+        key = self._keys.challenge_secret
+        if not is_challenge_secret(key, proof.challenge, proof.secret):
             raise ChallengeNotFound
 
     def _draft(self, newcomer: Newcomer, now: datetime) -> Challenge:
@@ -240,31 +275,42 @@ class Signup:
                 raise ChallengeExpired
 
     async def _answer(
-        self, tx: Tx, challenge: Challenge, code: Code, name: str | None, now: datetime
-    ) -> Session | HodhodError:
+        self, tx: Tx, challenge: Challenge, code: Code | None, evidence: Evidence
+    ) -> Session | _Admitted | Guarded | HodhodError:
         """Refusals that must be remembered are values here: raised, they would be rolled back."""
-        if challenge.wrong_tries >= self._rules.tries_max:
+        now = self._clock.now()
+        refusal = await self._judge(tx, challenge, code, now)
+        if refusal is not None:
+            return refusal
+        if challenge.device is not None:
+            return await self._repeat(tx, challenge)
+        number = Number(challenge.phone_hash, challenge.phone_sealed)
+        evidence = msgspec.structs.replace(evidence, vouched_by=challenge.approved_by)
+        granted = await self._entrance.ownership.settle(tx, number, evidence)
+        if isinstance(granted, Granted):
+            return await self._admit(tx, challenge, granted, now)
+        await challenges.accept(tx, challenge.challenge, now)
+        return granted
+
+    async def _judge(
+        self, tx: Tx, challenge: Challenge, code: Code | None, now: datetime
+    ) -> HodhodError | None:
+        """Is the number proved? What refuses the code is a value, and counted."""
+        if challenge.wrong_tries >= self._rules.tries_max or challenge.refused_at is not None:
             raise TriesExhausted
         if now >= challenge.ends_at(self._rules):
             raise ChallengeExpired
         if challenge.accepted_at is None:
             await self._require_tries(tx, challenge.phone_hash, now)
+        if code is None:
+            is_proved = challenge.accepted_by is not None
+            return None if is_proved else WrongState("the code is still to be shown")
         if not self._is_right(challenge, code, now):
             metrics.SIGNUP_TRIES.labels("wrong").inc()
             await challenges.add_wrong_try(tx, challenge.challenge, now)
             return CodeWrong(tries_left=self._rules.tries_max - challenge.wrong_tries - 1)
         metrics.SIGNUP_TRIES.labels("right").inc()
-        if challenge.device is not None:
-            return await self._repeat(tx, challenge)
-        user = await accounts.find_user_by_phone(tx, challenge.phone_hash)
-        if user is not None:
-            return await self._admit(tx, challenge, user, now, is_new=False)
-        try:
-            user = await self._add_user(tx, challenge, name, now)
-        except (NameRequired, NameInvalid) as refusal:
-            await challenges.accept(tx, challenge.challenge, now)
-            return refusal
-        return await self._admit(tx, challenge, user, now, is_new=True)
+        return None
 
     def _is_right(self, challenge: Challenge, code: Code, now: datetime) -> bool:
         """Both generations are compared, whatever is accepted: the same work for every answer."""
@@ -277,35 +323,17 @@ class Signup:
         ]
         return any(is_same[item] for item in challenge.accepted_generations(now, self._rules))
 
-    async def _add_user(
-        self, tx: Tx, challenge: Challenge, name: str | None, now: datetime
-    ) -> User:
-        if name is None or not name.strip():
-            raise NameRequired
-        return await accounts.insert_user(
-            tx,
-            phone_hash=challenge.phone_hash,
-            phone_sealed=challenge.phone_sealed,
-            name=parse_name(name),
-            now=now,
-        )
-
     async def _admit(
-        self, tx: Tx, challenge: Challenge, user: User, now: datetime, *, is_new: bool
-    ) -> Session:
-        device = await devices.insert(
-            tx,
-            user.user,
-            name=challenge.device_name,
-            platform=challenge.platform,
-            public_key=challenge.device_key,
-            now=now,
-        )
-        await challenges.finish(tx, challenge.challenge, device.device, is_new=is_new, now=now)
-        metrics.SIGNUPS.labels("new" if is_new else "known").inc()
-        log.debug("signup.admitted", user=user.user, device=device.device, is_new=is_new)
+        self, tx: Tx, challenge: Challenge, granted: Granted, now: datetime
+    ) -> _Admitted:
         token = first_token(self._keys.refresh_token, challenge.challenge)
-        return await self._sessions.issue(tx, user, device.device, token, is_new=is_new)
+        session = await self._entrance.admit(tx, granted, _entrant(challenge), token)
+        await challenges.finish(
+            tx, challenge.challenge, session.device, is_new=granted.is_new, now=now
+        )
+        metrics.SIGNUPS.labels("new" if granted.is_new else "known").inc()
+        log.debug("signup.admitted", user=session.user, device=session.device)
+        return _Admitted(session, granted)
 
     async def _repeat(self, tx: Tx, challenge: Challenge) -> Session:
         """The same session as the first time, unless it has been ended since."""
@@ -314,7 +342,9 @@ class Signup:
             raise ChallengeExpired
         user = await accounts.load_user(tx, device.user)
         token = first_token(self._keys.refresh_token, challenge.challenge)
-        return await self._sessions.issue(tx, user, device.device, token, is_new=challenge.is_new)
+        return await self._entrance.sessions.issue(
+            tx, user, device.device, token, is_new=challenge.is_new
+        )
 
     def _status(self, challenge: Challenge) -> ChallengeStatus:
         now = self._clock.now()
@@ -329,7 +359,23 @@ class Signup:
             expires_at=None if is_queued else challenge.ends_at(self._rules),
             next=(NextStep(self.channel, next_at),) if state in _WAITING else (),
             tries_left=max(0, self._rules.tries_max - challenge.wrong_tries),
+            sign_in_number=sign_in_number(self._keys.sign_in_number, challenge.challenge),
         )
+
+
+class _Admitted(msgspec.Struct, frozen=True):
+    """A device that was let in just now."""
+
+    session: Session
+    granted: Granted
+
+
+def _entrant(challenge: Challenge) -> Entrant:
+    return Entrant(
+        name=challenge.device_name,
+        platform=challenge.platform,
+        public_key=challenge.device_key,
+    )
 
 
 def _require_reached(moment: datetime, now: datetime) -> None:

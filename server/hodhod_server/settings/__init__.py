@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hodhod_server.settings.returning import ReturningSettings
 from hodhod_server.settings.sections import (
     DatabaseSettings,
     GatewaySettings,
@@ -37,6 +38,7 @@ __all__ = [
     "MediaSettings",
     "PublicSettings",
     "RedisSettings",
+    "ReturningSettings",
     "SecuritySettings",
     "Settings",
     "SettingsInvalid",

@@ -21,6 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from hodhod_server.settings.returning import ReturningSettings
 from hodhod_server.settings.sections import (
     DatabaseSettings,
     GatewaySettings,
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     public: PublicSettings = Field(default_factory=PublicSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
     signup: SignupSettings = Field(default_factory=SignupSettings)
+    returning: ReturningSettings = Field(default_factory=ReturningSettings)
     group_commit: GroupCommitSettings = Field(default_factory=GroupCommitSettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     load: LoadSettings = Field(default_factory=LoadSettings)

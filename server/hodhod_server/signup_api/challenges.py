@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -10,30 +10,19 @@ from aiohttp import web
 from hodhod_server.domain.challenges import ChallengeState, Locale
 from hodhod_server.domain.clock import to_ms
 from hodhod_server.domain.codes import CODE_DIGITS
-from hodhod_server.domain.device_keys import PUBLIC_KEY_BYTES
 from hodhod_server.domain.errors import Malformed
 from hodhod_server.domain.ids import ChallengeId
-from hodhod_server.domain.keys import from_base64url
 from hodhod_server.domain.load import Work
+from hodhod_server.domain.ownership import Evidence
 from hodhod_server.domain.phone import parse_phone
-from hodhod_server.domain.text import label
 from hodhod_server.services.signup import ChallengeStatus, Newcomer, Proof, Signup
+from hodhod_server.signup_api.entrants import DeviceDescription, entrant_of
 from hodhod_server.signup_api.sessions import SessionAnswer, session_answer
 from hodhod_server.web.bodies import answer, read
 from hodhod_server.web.callers import bearer_token
 from hodhod_server.web.endpoints import Endpoint
-from hodhod_wire.limits import NAME_CHARS_MAX
 
 SIGNUP: Final = web.AppKey("SIGNUP", Signup)
-_Label = Annotated[str, msgspec.Meta(max_length=NAME_CHARS_MAX)]
-
-
-class DeviceDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """The program that signs up. `public_key`: Ed25519, 32 bytes, base64url."""
-
-    name: _Label
-    platform: _Label
-    public_key: str | None = None
 
 
 class StartSignup(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,14 +47,30 @@ class SendAgain(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerifyCode(msgspec.Struct, frozen=True, kw_only=True):
-    """The code as it was typed; a new number needs a name."""
+    """The code as it was typed; a new number needs a name, a guarded account its PIN.
+
+    `fresh` asks for a new account where the old one's PIN is not known and no longer needed.
+    """
 
     secret: str
-    code: str
+    code: str | None = None
     name: str | None = None
+    pin: str | None = None
+    totp: str | None = None
+    fresh: bool = False
 
     def __repr__(self) -> str:
         return "VerifyCode()"
+
+
+class AcceptCode(msgspec.Struct, frozen=True, kw_only=True):
+    """The code as it was typed, to prove the number and not sign in."""
+
+    secret: str
+    code: str
+
+    def __repr__(self) -> str:
+        return "AcceptCode()"
 
 
 class Eta(msgspec.Struct, frozen=True):
@@ -83,7 +88,10 @@ class NextWay(msgspec.Struct, frozen=True):
 
 
 class ChallengeAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """How a challenge stands. Times in ms since the epoch; null while no code was sent."""
+    """How a challenge stands. Times in ms since the epoch; null while no code was sent.
+
+    Who approves in a device that is signed in already has to name `sign_in_number`.
+    """
 
     id: str
     state: ChallengeState
@@ -93,6 +101,7 @@ class ChallengeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     eta: Eta | None
     next: list[NextWay]
     tries_left: int
+    sign_in_number: int
     code_length: int = CODE_DIGITS
 
 
@@ -108,13 +117,14 @@ class NewChallenge(ChallengeAnswer, frozen=True, kw_only=True):
 async def start(request: web.Request) -> web.Response:
     """Have a code sent. The same device asking again gets the same challenge and no second text."""
     body = await read(request, StartSignup)
+    entrant = entrant_of(body.device)
     status, secret = await request.app[SIGNUP].start(
         Newcomer(
             phone=parse_phone(body.phone),
             locale=body.locale,
-            device_name=label(body.device.name, chars_max=NAME_CHARS_MAX),
-            platform=label(body.device.platform, chars_max=NAME_CHARS_MAX),
-            public_key=_read_public_key(body.device.public_key),
+            device_name=entrant.name,
+            platform=entrant.platform,
+            public_key=entrant.public_key,
         )
     )
     told = msgspec.structs.asdict(_challenge_answer(status))
@@ -141,24 +151,20 @@ async def verify(request: web.Request) -> web.Response:
     """Show the code and be let in. A lost answer can be asked for again."""
     body = await read(request, VerifyCode)
     proof = Proof(_challenge_id(request), body.secret)
-    session = await request.app[SIGNUP].verify(proof, body.code, body.name)
+    evidence = Evidence(name=body.name, pin=body.pin, totp=body.totp, wants_fresh=body.fresh)
+    session = await request.app[SIGNUP].verify(proof, body.code, evidence)
     return answer(session_answer(session))
+
+
+async def accept(request: web.Request) -> web.Response:
+    """Prove the number without signing in, to change to it."""
+    body = await read(request, AcceptCode)
+    proof = Proof(_challenge_id(request), body.secret)
+    return answer(_challenge_answer(await request.app[SIGNUP].accept(proof, body.code)))
 
 
 def _challenge_id(request: web.Request) -> ChallengeId:
     return ChallengeId(request.match_info["challenge"])
-
-
-def _read_public_key(text: str | None) -> bytes | None:
-    if text is None:
-        return None
-    try:
-        key = from_base64url(text.rstrip("="))
-    except ValueError:
-        raise Malformed("device.public_key is not base64url") from None
-    if len(key) != PUBLIC_KEY_BYTES:
-        raise Malformed(f"device.public_key is not {PUBLIC_KEY_BYTES} bytes long")
-    return key
 
 
 def _challenge_answer(status: ChallengeStatus) -> ChallengeAnswer:
@@ -171,6 +177,7 @@ def _challenge_answer(status: ChallengeStatus) -> ChallengeAnswer:
         eta=None,
         next=[NextWay(step.channel, to_ms(step.at)) for step in status.next],
         tries_left=status.tries_left,
+        sign_in_number=status.sign_in_number,
     )
 
 
@@ -209,6 +216,15 @@ ENDPOINTS: Final = (
         summary="Show the code and be let in.",
         takes=VerifyCode,
         gives=SessionAnswer,
+        is_public=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/signup/{challenge}/accept",
+        handler=accept,
+        summary="Show the code to prove the number, without signing in.",
+        takes=AcceptCode,
+        gives=ChallengeAnswer,
         is_public=True,
     ),
 )

@@ -7,7 +7,7 @@ from typing import Final
 
 from hodhod_server.domain.challenges import Challenge
 from hodhod_server.domain.errors import ChallengeNotFound
-from hodhod_server.domain.ids import ChallengeId, DeviceId
+from hodhod_server.domain.ids import ChallengeId, DeviceId, UserId
 from hodhod_server.store.database import Row, Tx
 from hodhod_server.store.queries import Queries
 
@@ -28,7 +28,8 @@ ACCEPT: Final = SQL["accept"]
 FINISH: Final = SQL["finish"]
 
 
-def _challenge(row: Row) -> Challenge:
+def challenge_from(row: Row) -> Challenge:
+    """A challenge, from its row."""
     device = row["device_id"]
     return Challenge(
         challenge=ChallengeId(row["challenge_id"]),
@@ -45,6 +46,9 @@ def _challenge(row: Row) -> Challenge:
         sent_at=row["sent_at"],
         wrong_tries=row["wrong_tries"],
         accepted_at=row["code_accepted_at"],
+        accepted_by=row["accepted_by"],
+        approved_by=None if row["approved_by"] is None else UserId(row["approved_by"]),
+        refused_at=row["refused_at"],
         device=None if device is None else DeviceId(device),
         is_new=row["is_new"],
     )
@@ -54,7 +58,7 @@ async def _load(tx: Tx, statement: str, *arguments: object) -> Challenge:
     row = await tx.fetchrow(statement, *arguments)
     if row is None:
         raise ChallengeNotFound
-    return _challenge(row)
+    return challenge_from(row)
 
 
 async def lock_phone(tx: Tx, phone_hash: bytes) -> None:
@@ -76,7 +80,7 @@ async def lock(tx: Tx, challenge: ChallengeId) -> Challenge:
 async def find_newest(tx: Tx, phone_hash: bytes, device_key: bytes) -> Challenge | None:
     """The last challenge that this device started for this number."""
     row = await tx.fetchrow(FIND_NEWEST, phone_hash, device_key)
-    return None if row is None else _challenge(row)
+    return None if row is None else challenge_from(row)
 
 
 async def insert(tx: Tx, draft: Challenge) -> Challenge:
