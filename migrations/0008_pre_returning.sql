@@ -41,9 +41,10 @@ CREATE INDEX return_keys_by_expiry ON return_keys (expires_at) WHERE expires_at 
 CREATE TABLE tries (
     subject bytea PRIMARY KEY,
     level double precision NOT NULL,
-    at timestamptz NOT NULL
+    at timestamptz NOT NULL,
+    ends_at timestamptz NOT NULL            -- from then on it is as if nothing had been tried
 );
-CREATE INDEX tries_by_age ON tries (at);
+CREATE INDEX tries_by_end ON tries (ends_at);
 
 -- Links by which a signed-in device let a new one in. A row exists from the approval on.
 CREATE TABLE device_links (

@@ -11,6 +11,7 @@ from hodhod._api import Api
 from hodhod._groups import Nothing
 from hodhod._http import Call
 from hodhod._models import SignInAsked
+from hodhod._signup import Challenge
 
 Leave = Callable[[], Awaitable[None]]
 
@@ -41,6 +42,26 @@ class _Untold(Struct, frozen=True, omit_defaults=True):
 
 class _Pin(_Untold, frozen=True):
     pin: str
+
+
+class _Unlock(_Untold, frozen=True, kw_only=True):
+    pin: str | None
+    totp: str | None
+
+
+class _Enrolment(_Untold, frozen=True):
+    uri: str
+
+
+class _Code(_Untold, frozen=True):
+    code: str
+
+
+class _NewNumber(_Untold, frozen=True, kw_only=True):
+    challenge: str
+    secret: str
+    pin: str | None
+    totp: str | None
 
 
 class _Key(_Untold, frozen=True):
@@ -87,9 +108,33 @@ class Security:
         """No PIN any more."""
         await self._do("DELETE", "/v1/me/pin")
 
-    async def lift_hold(self, pin: str) -> None:
+    async def enrol_totp(self) -> str:
+        """The address that an authenticator app takes as a picture; then `confirm_totp`."""
+        return (await self._api.ask(Call(method="POST", path="/v1/me/totp"), _Enrolment)).uri
+
+    async def confirm_totp(self, code: str) -> None:
+        """Show a code of the app: it guards the account from now on. Raises `PinWrong`."""
+        await self._do("POST", "/v1/me/totp/confirm", _Code(code))
+
+    async def remove_totp(self) -> None:
+        """No app guards the account any more."""
+        await self._do("DELETE", "/v1/me/totp")
+
+    async def change_number(
+        self, challenge: Challenge, code: str, *, pin: str | None = None, totp: str | None = None
+    ) -> None:
+        """Take the number of this challenge, by the code that was sent to it.
+
+        Raises `CodeWrong`, `PinRequired`, `PinWrong`, `ChallengeOver`, and `Refused` for a number
+        of somebody else's.
+        """
+        name, secret = await challenge.accept(code)
+        body = _NewNumber(challenge=name, secret=secret, pin=pin, totp=totp)
+        await self._do("POST", "/v1/me/number", body)
+
+    async def lift_hold(self, *, pin: str | None = None, totp: str | None = None) -> None:
         """End the hold of this device. Raises `PinWrong`, `ChallengeOver` without tries left."""
-        await self._do("POST", "/v1/me/hold/lift", _Pin(pin))
+        await self._do("POST", "/v1/me/hold/lift", _Unlock(pin=pin, totp=totp))
 
     async def new_recovery_key(self) -> str:
         """A key that lets the person in without a text; the one before ends. Told this once."""

@@ -160,6 +160,15 @@ class Challenge:
         proof = _Verify(self._secret, code, name, pin, totp, fresh)
         return await self._welcome(await self._door.verify(self._standing.id, proof))
 
+    async def accept(self, code: str) -> tuple[str, str]:
+        """Prove the number without signing in; see `client.security.change_number`.
+
+        Returns what names the challenge, and its secret. Raises as `verify`.
+        """
+        proof = _Verify(self._secret, code)
+        self._standing = await self._door.accept(self._standing.id, proof)
+        return self._standing.id, self._secret
+
 
 class Door:
     """The sign-up endpoints."""
@@ -181,6 +190,9 @@ class Door:
 
     async def send_again(self, challenge: str, body: _SendAgain) -> Standing:
         return await self._http.post(self._url(f"/{challenge}/next"), body, Standing)
+
+    async def accept(self, challenge: str, body: _Verify) -> Standing:
+        return await self._http.post(self._url(f"/{challenge}/accept"), body, Standing)
 
     async def verify(self, challenge: str, body: _Verify) -> Credentials:
         return await self._http.post(self._url(f"/{challenge}/verify"), body, Credentials)

@@ -6,24 +6,27 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pyotp
 import pytest
 
 from hodhod import (
     AccountNotice,
     ChallengeOver,
     Client,
+    CodeWrong,
     NotAllowed,
     PinRequired,
     PinWrong,
     Refused,
     SignedOut,
     SignInAsked,
+    TotpRequired,
 )
 from hodhod_server.settings import Settings
 from tests.node import Node, running_node
 from tests.sdk.reading import next_of
 
-SARA = "+989123456789"
+SARA, NEW = "+989123456789", "+989351112233"
 
 
 @pytest.fixture
@@ -84,7 +87,7 @@ async def test_a_pin_guards_the_number_and_lifts_the_hold(node: Node, sara: Clie
         with pytest.raises(NotAllowed):
             await tablet.security.set_pin("1234")
         await sara.security.set_pin("2468")
-        await tablet.security.lift_hold("2468")
+        await tablet.security.lift_hold(pin="2468")
         assert (await tablet.security.guards()).held_until is None
     async with Client(node.url) as thief:
         challenge = await thief.request_code(SARA)
@@ -114,3 +117,25 @@ async def test_who_signs_out_comes_back_by_what_was_kept(node: Node, tmp_path: P
         with pytest.raises(Refused):
             await elsewhere.sign_in.by_recovery_key(SARA, "wrong")
         assert await elsewhere.sign_in.by_recovery_key(SARA, key) == user
+
+
+async def test_an_app_guards_the_number_and_the_number_can_be_changed(
+    node: Node, sara: Client
+) -> None:
+    app = pyotp.parse_uri(await sara.security.enrol_totp())
+    assert isinstance(app, pyotp.TOTP)
+    await sara.security.confirm_totp(app.now())
+    async with Client(node.url) as tablet:
+        challenge = await tablet.request_code(SARA)
+        with pytest.raises(TotpRequired):
+            await challenge.verify(await node.code(SARA))
+        with pytest.raises(PinWrong):
+            await challenge.verify(await node.code(SARA), totp=app.now())
+    await sara.security.remove_totp()
+    moved = await sara.request_code(NEW)
+    wrong = "000000" if await node.code(NEW) != "000000" else "111111"
+    with pytest.raises(CodeWrong):
+        await sara.security.change_number(moved, wrong)
+    await sara.security.change_number(moved, await node.code(NEW))
+    kinds = [(await next_of(sara, AccountNotice)).kind for _ in range(2)]
+    assert kinds == ["pin_wrong", "number_changed"]

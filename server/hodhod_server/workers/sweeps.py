@@ -25,6 +25,9 @@ class Sweeper:
             "upload": uploads.remove_expired,
             "challenge": expiry.forget_challenges,
             "refresh_token": expiry.forget_refresh_tokens,
+            "tries": expiry.forget_tries,
+            "return_key": expiry.forget_return_keys,
+            "device_link": expiry.forget_device_links,
         }
 
     async def run(self) -> None:
