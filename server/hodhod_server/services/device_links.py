@@ -37,7 +37,7 @@ LIFE: Final = timedelta(minutes=2)
 CLAIM_WITHIN: Final = timedelta(minutes=2)  # after the approval
 SKEW_MS: Final = 300_000
 LOOK_S: Final = 0.5
-WAITING_MAX: Final = 500  # each looks twice a second
+WAITING_MAX: Final = 200  # each looks twice a second
 RETRY_AFTER_S: Final = 2.0
 
 
