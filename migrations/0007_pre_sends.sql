@@ -8,6 +8,7 @@ ALTER TABLE challenges
     ADD COLUMN is_inbound_only boolean NOT NULL DEFAULT false, -- gets no text, may send one
     ADD COLUMN version integer NOT NULL DEFAULT 1,      -- grows with all that its newcomer can see
     ADD COLUMN accepted_by text,            -- what proved the number: 'code', 'message' …
+    ADD COLUMN refused_at timestamptz,      -- a device of the account said that it was not them
     ADD COLUMN seen_at timestamptz,         -- the program says that the text has come
     ADD COLUMN cancelled_at timestamptz,
     ADD COLUMN voice_wanted_at timestamptz, -- the newcomer asked for a call
@@ -67,7 +68,7 @@ BEGIN
     END IF;
     SELECT c.challenge_id INTO known FROM challenges AS c
     WHERE c.phone_hash = number_hash AND c.device_key = device AND c.device_id IS NULL
-        AND c.cancelled_at IS NULL AND c.wrong_tries < tries_max
+        AND c.cancelled_at IS NULL AND c.refused_at IS NULL AND c.wrong_tries < tries_max
         AND c.created_at > moment - interval '2 hours'
         AND moment < CASE  -- as `Challenge.ends_at` has it
             WHEN c.code_accepted_at IS NOT NULL THEN c.code_accepted_at + validity

@@ -9,6 +9,7 @@ from datetime import timedelta
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.ids import DeviceId, UserId
 from hodhod_server.domain.keys import Keys
+from hodhod_server.domain.models import Entrant
 from hodhod_server.domain.phone import parse_phone, phone_hash, seal_phone
 from hodhod_server.domain.tokens import Caller, mint_access_token
 from hodhod_server.store import accounts, devices
@@ -53,14 +54,8 @@ class People:
     async def another_device(self, user: UserId, phone: str = "") -> Person:
         """The same person on a further device."""
         async with self._database.transaction() as tx:
-            device = await devices.insert(
-                tx,
-                user,
-                name="test",
-                platform="python",
-                public_key=None,
-                now=self._clock.now(),
-            )
+            entrant = Entrant(name="test", platform="python", public_key=None)
+            device = await devices.insert(tx, user, entrant, self._clock.now())
         caller = Caller(user, device.device)
         expires_at = self._clock.now() + timedelta(minutes=15)
         token = mint_access_token(self._keys.access_token, caller, expires_at)

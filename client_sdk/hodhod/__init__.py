@@ -18,18 +18,22 @@ from hodhod._errors import (
     NameRequired,
     NotAllowed,
     NotFound,
+    PinRequired,
+    PinWrong,
     ProofRequired,
     Refused,
     SendUnconfirmed,
     ServerNotUnderstood,
     SignedOut,
     StateUnusable,
+    TotpRequired,
     TryLater,
     TurnedAway,
 )
 from hodhod._groups import Groups
 from hodhod._invites import Invites
 from hodhod._models import (
+    AccountNotice,
     Ban,
     Chat,
     ChatChanged,
@@ -49,13 +53,17 @@ from hodhod._models import (
     PositionChanged,
     Progress,
     SendRefused,
+    SignInAsked,
     TypingSeen,
     User,
 )
+from hodhod._security import Guards, LinkedDevice, Security
+from hodhod._sign_in import PendingLink, SignIn
 from hodhod._signup import Challenge
 from hodhod_wire.events import Changed, Created, File, Joined, Left, Removed, Text
 
 __all__ = [
+    "AccountNotice",
     "Ban",
     "Challenge",
     "ChallengeOver",
@@ -73,6 +81,7 @@ __all__ = [
     "FileChanged",
     "GroupMember",
     "Groups",
+    "Guards",
     "HodhodError",
     "InboundText",
     "InvalidInput",
@@ -82,6 +91,7 @@ __all__ = [
     "JoinRequest",
     "Joined",
     "Left",
+    "LinkedDevice",
     "Member",
     "Membership",
     "Message",
@@ -89,18 +99,25 @@ __all__ = [
     "NextChannel",
     "NotAllowed",
     "NotFound",
+    "PendingLink",
     "Permission",
+    "PinRequired",
+    "PinWrong",
     "PositionChanged",
     "Progress",
     "ProofRequired",
     "Refused",
     "Removed",
+    "Security",
     "SendRefused",
     "SendUnconfirmed",
     "ServerNotUnderstood",
+    "SignIn",
+    "SignInAsked",
     "SignedOut",
     "StateUnusable",
     "Text",
+    "TotpRequired",
     "TryLater",
     "TurnedAway",
     "TypingSeen",

@@ -24,6 +24,7 @@ from hodhod._state import Credentials
 
 RENEW_BEFORE_MS: Final = 60_000  # longer than any one request takes
 REFRESH_OVER: Final = ("refresh_token_invalid", "refresh_token_reused")
+RETURN_TOKENS_MAX: Final = 20
 KEY_REFUSED: Final = ("device_not_found", "signature_invalid", "malformed")
 
 
@@ -71,6 +72,22 @@ class Account:
             state.device_key = _base64url(Ed25519PrivateKey.generate().private_bytes_raw())
             await self._keeper.save()
         return _base64url(_private_key(state.device_key).public_key().public_bytes_raw())
+
+    async def sign(self, message: bytes) -> str:
+        """A signature by the device's key, base64url."""
+        await self.public_key()
+        return _base64url(_private_key(self._keeper.state.device_key).sign(message))
+
+    @property
+    def kept_tokens(self) -> list[str]:
+        """Tokens of sign-outs on this device, newest last."""
+        return self._keeper.state.return_tokens
+
+    async def keep_token(self, token: str) -> None:
+        """Keep a token to come back by; of too many the oldest goes."""
+        kept = [*self._keeper.state.return_tokens, token]
+        self._keeper.state.return_tokens = kept[-RETURN_TOKENS_MAX:]
+        await self._keeper.save()
 
     async def adopt(self, credentials: Credentials) -> None:
         """From now on these are ours; durable when this returns."""

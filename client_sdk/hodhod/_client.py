@@ -28,6 +28,8 @@ from hodhod._line import Line
 from hodhod._outbox import Pending, new_client_id
 from hodhod._parts import Parts, Settings, open_parts
 from hodhod._progress import OnProgress
+from hodhod._security import Security
+from hodhod._sign_in import SignIn
 from hodhod._signup import Asked, Challenge
 from hodhod._state import Credentials, State
 from hodhod_wire import frames
@@ -134,6 +136,24 @@ class Client:
         """
         parts, asked = self._parts, Asked(phone, locale, invite)
         return await parts.door.knock(asked, parts.account, self._welcome, on_wait)
+
+    @property
+    def sign_in(self) -> SignIn:
+        """Ways in without a text: a kept key, another device."""
+        parts = self._parts
+        return SignIn(parts.http, parts.addresses, parts.account, parts.clock, self._welcome)
+
+    @property
+    def security(self) -> Security:
+        """What guards the account: PIN, recovery key, other devices, signing out."""
+        return Security(self._parts.api, self._parts.account, self._leave)
+
+    async def _leave(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+        self._fill(self._parts.keeper.state)
+        self._line = None
+        await self._parts.account.sign_out()
 
     async def _welcome(self, credentials: Credentials) -> models.User:
         if self._running is not None:

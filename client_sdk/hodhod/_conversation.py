@@ -13,9 +13,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from hodhod._session import Push
 from hodhod._transport import Connection, Ended
-from hodhod_wire.frames import Reply, Request, ServerFrame
+from hodhod_wire.frames import Push, Reply, Request, ServerFrame
 
 PATIENCE_S: Final = 30.0  # longer than any queue of the server; shorter than a person's patience
 

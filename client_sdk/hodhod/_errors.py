@@ -9,6 +9,7 @@ HodhodError
 │   ├── ProofRequired       this device was too slow to compute what the server asks for
 │   ├── InvalidInput        correct what the person typed
 │   ├── CodeWrong  NameRequired  ChallengeOver      what is left of a sign-up
+│   ├── PinRequired (TotpRequired)  PinWrong        ask for the PIN, or for a one-time code
 │   └── NotFound  NotAllowed
 ├── TurnedAway              the server asked this program not to come back by itself
 ├── ServerNotUnderstood     check the address, or update the SDK
@@ -114,6 +115,28 @@ class NameRequired(Refused):
     """The code was right and the number is new: call `verify` again, with a name."""
 
 
+class PinRequired(Refused):
+    """The number is proved and a PIN guards the account: the same again, with the PIN."""
+
+    @property
+    def fresh_from(self) -> int:
+        """From then on (ms) the number may be had for a fresh account, without the PIN."""
+        return int(self.facts.get("fresh_from", 0))
+
+
+class TotpRequired(PinRequired):
+    """The number is proved and one-time codes guard the account: the same again, with one."""
+
+
+class PinWrong(Refused):
+    """Not the PIN, or not a one-time code, of this account."""
+
+    @property
+    def tries_left(self) -> int:
+        """How many more PINs the account takes."""
+        return int(self.facts.get("tries_left", 0))
+
+
 class ChallengeOver(Refused):
     """The challenge has expired or has no tries left: ask for a new code."""
 
@@ -163,6 +186,17 @@ CLASSES: Final[dict[str, type[Refused]]] = {
     ErrorCode.DEVICE_NOT_FOUND: NotFound,
     ErrorCode.SIGNATURE_INVALID: Refused,
     ErrorCode.CLOCK_SKEWED: TryLater,
+    ErrorCode.RECOVERY_KEY_INVALID: Refused,
+    ErrorCode.PIN_REQUIRED: PinRequired,
+    ErrorCode.PIN_WRONG: PinWrong,
+    ErrorCode.PIN_INVALID: InvalidInput,
+    ErrorCode.HELD: NotAllowed,
+    ErrorCode.SIGN_IN_NUMBER_WRONG: Refused,
+    ErrorCode.DEVICE_LINK_INVALID: Refused,
+    ErrorCode.TOTP_REQUIRED: TotpRequired,
+    ErrorCode.TOTP_WRONG: PinWrong,
+    ErrorCode.NUMBER_TAKEN: Refused,
+    ErrorCode.PASSKEY_INVALID: Refused,
     ErrorCode.CHAT_NOT_FOUND: NotFound,
     ErrorCode.USER_NOT_FOUND: NotFound,
     ErrorCode.MESSAGE_NOT_FOUND: NotFound,

@@ -13,11 +13,22 @@ from typing import Final, NamedTuple
 
 from msgspec import structs
 
-from hodhod._models import ChatChanged, ChatGone, PositionChanged, SendRefused, TypingSeen
+from hodhod._models import (
+    AccountNotice,
+    ChatChanged,
+    ChatGone,
+    PositionChanged,
+    SendRefused,
+    SignInAsked,
+    TypingSeen,
+    told_from,
+)
+from hodhod_wire import frames
 
 HINTS_MAX: Final = 1000  # a screenful of people; older news of them is stale anyway
 
-Ready = int | PositionChanged | TypingSeen | SendRefused | ChatChanged | ChatGone
+Told = AccountNotice | SignInAsked
+Ready = int | PositionChanged | TypingSeen | SendRefused | ChatChanged | ChatGone | Told
 
 
 class _Member(NamedTuple):
@@ -33,7 +44,7 @@ class EventQueue:
     """First come, first told."""
 
     def __init__(self) -> None:
-        self._tokens: deque[int | _Member | _Fate | TypingSeen | SendRefused] = deque()
+        self._tokens: deque[int | _Member | _Fate | TypingSeen | SendRefused | Told] = deque()
         self._positions: dict[_Member, PositionChanged] = {}
         self._fates: dict[_Fate, ChatChanged | ChatGone] = {}
         self._hints = 0
@@ -49,7 +60,7 @@ class EventQueue:
         if isinstance(token, _Member):
             self._hints -= 1
             return self._positions.pop(token)
-        self._hints -= isinstance(token, TypingSeen)
+        self._hints -= isinstance(token, TypingSeen | Told)
         return token
 
     def add_messages(self, chat: int, count: int) -> None:
@@ -69,6 +80,12 @@ class EventQueue:
         if self._hints < HINTS_MAX:
             self._hints += 1
             self._tokens.append(typing)
+
+    def add_told(self, push: frames.AccountNotice | frames.SignInAsked) -> None:
+        """What happened to the account; dropped where too many hints wait."""
+        if self._hints < HINTS_MAX:
+            self._hints += 1
+            self._tokens.append(told_from(push))
 
     def add_position(self, position: PositionChanged) -> None:
         """Takes the place of an older one of the same member; dropped where too many wait."""

@@ -31,10 +31,10 @@ from hodhod._models import Event, Message, SendRefused
 from hodhod._outbox import Pending
 from hodhod._pulse import Pulse
 from hodhod._reconnect import Backoff
-from hodhod._session import Push, Session
+from hodhod._session import Session
 from hodhod._transport import Dial, Ended
 from hodhod_wire.close_codes import AfterClose, CloseCode, after_close
-from hodhod_wire.frames import Error, Reply, Request
+from hodhod_wire.frames import Error, Push, Reply, Request
 
 log: Final = logging.getLogger("hodhod")
 R = TypeVar("R", bound=Reply)

@@ -235,7 +235,41 @@ class ChatGone(Struct, frozen=True, kw_only=True):
     chat: int
 
 
-Event = Message | PositionChanged | TypingSeen | SendRefused | ChatChanged | ChatGone
+class AccountNotice(Struct, frozen=True, kw_only=True):
+    """Something happened to the person's account."""
+
+    kind: str
+    """`signed_in`, `pin_wrong`, `pin_locked`, `number_changed`, `number_lost`: one word."""
+    at: int
+    device: int | None = None
+    """The new device of `signed_in`; `name` and `platform` are what it says of itself."""
+    name: str = ""
+    platform: str = ""
+
+
+class SignInAsked(Struct, frozen=True, kw_only=True):
+    """Somebody asks to be signed in as this person elsewhere: `security.approve_sign_in` lets them.
+
+    One of `numbers` stands on the other screen; let the person choose it.
+    """
+
+    challenge: str
+    at: int
+    name: str
+    platform: str
+    numbers: tuple[int, ...]
+
+
+Event = (
+    Message
+    | PositionChanged
+    | TypingSeen
+    | SendRefused
+    | ChatChanged
+    | ChatGone
+    | AccountNotice
+    | SignInAsked
+)
 
 
 class Progress(Struct, frozen=True):
@@ -277,6 +311,21 @@ class InboundText(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"InboundText(line={self.line!r})"
+
+
+def told_from(push: frames.AccountNotice | frames.SignInAsked) -> AccountNotice | SignInAsked:
+    """The user's form of what was told of the account."""
+    if isinstance(push, frames.SignInAsked):
+        return SignInAsked(
+            challenge=push.challenge,
+            at=push.at,
+            name=push.name,
+            platform=push.platform,
+            numbers=tuple(push.numbers),
+        )
+    return AccountNotice(
+        kind=push.kind, at=push.at, device=push.device, name=push.name, platform=push.platform
+    )
 
 
 def message_from(event: events.Message) -> Message:

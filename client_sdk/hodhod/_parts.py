@@ -47,6 +47,7 @@ class Parts:
     clock: ServerClock
     addresses: AddressBook
     account: Account
+    http: Http
     api: Api
     door: Door
     dialer: Dialer
@@ -108,6 +109,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             clock=clock,
             addresses=addresses,
             account=account,
+            http=http,
             api=Api(http, account, addresses, deadline_s=settings.deadline_s),
             door=Door(http, addresses, clock, deadline_s=settings.deadline_s),
             dialer=Dialer(http_session, addresses, settings.agent),

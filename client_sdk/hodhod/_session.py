@@ -33,6 +33,7 @@ from hodhod_wire.frames import (
     History,
     Page,
     PositionPush,
+    Push,
     Resync,
     Sent,
     Sync,
@@ -43,8 +44,6 @@ from hodhod_wire.limits import ID_MAX, PAGE_EVENTS_MAX
 
 BUFFER_EVENTS_MAX: Final = 1000  # five pages: enough to keep a fast reader busy
 WITHHELD_MAX: Final = 10_000  # own messages of a chat remembered while the others' are not read
-
-Push = EventPush | PositionPush | TypingPush | ChatPush | ChatGone | Resync
 
 
 class Kept(Struct, frozen=True):
@@ -136,6 +135,8 @@ class Session:
                 self.take_gone(push.chat)
             case Resync():
                 self._catch_up.resync(push.within_ms, now_s)
+            case _:
+                self._queue.add_told(push)
 
     def take_sent(self, client_id: int, sent: Sent, now_s: float) -> None:
         """The reply to a `send`."""

@@ -30,7 +30,9 @@ LOOK_S: Final = 2.0  # between questions to a server that answers without waitin
 Welcome = Callable[[Credentials], Awaitable[User]]
 
 
-class _Device(Struct, frozen=True):
+class Device(Struct, frozen=True):
+    """This program, as it describes itself."""
+
     name: str
     platform: str
     public_key: str
@@ -46,7 +48,7 @@ class _Untold(Struct, frozen=True):
 class _Start(_Untold, frozen=True, omit_defaults=True):
     phone: str
     locale: str
-    device: _Device
+    device: Device
     invite: str | None = None
     ticket: str | None = None
     proof: str | None = None
@@ -68,6 +70,9 @@ class _Verify(_Untold, frozen=True, omit_defaults=True):
     code: str | None = None
     name: str | None = None
     proof: str | None = None
+    pin: str | None = None
+    totp: str | None = None
+    fresh: bool = False
 
 
 class _Secret(_Untold, frozen=True):
@@ -89,6 +94,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
     next: tuple[NextChannel, ...] = ()
     tries_left: int = 0
+    sign_in_number: int = 0
     code_length: int = 6
     version: int = 0
     eta: Eta | None = None
@@ -223,15 +229,38 @@ class Challenge:
         own = _Secret(self._secret)
         self._standing = await self._door.post(self._standing.id, "cancel", own)
 
-    async def verify(self, code: str | None = None, name: str | None = None) -> User:
-        """Show the code and be signed in; a number that is new needs a name.
+    @property
+    def sign_in_number(self) -> int:
+        """Show it: who approves on a device that is signed in already has to choose it."""
+        return self._standing.sign_in_number
 
-        Digits may be Persian, with spaces. No code is needed once the state is `accepted` because
-        the number was proved otherwise. Raises `CodeWrong`, `NameRequired`, `InvalidInput`,
-        `ChallengeOver`, `TryLater`, `ConnectionLost`.
+    async def verify(
+        self,
+        code: str | None = None,
+        name: str | None = None,
+        *,
+        pin: str | None = None,
+        totp: str | None = None,
+        fresh: bool = False,
+    ) -> User:
+        """Show the code and be signed in; a number that is new needs a name, a guarded one its PIN.
+
+        No code is needed once the number was proved otherwise (`state` is `accepted`). `fresh` asks
+        for a new account in place of one whose PIN is not known, from `PinRequired.fresh_from` on.
+        Digits may be Persian, with spaces. Raises `CodeWrong`, `NameRequired`, `PinRequired`,
+        `PinWrong`, `InvalidInput`, `ChallengeOver`, `TryLater`, `ConnectionLost`.
         """
-        proof = _Verify(self._secret, code, name)
+        proof = _Verify(self._secret, code, name, pin=pin, totp=totp, fresh=fresh)
         return await self._welcome(await self._door.verify(self._standing.id, proof))
+
+    async def accept(self, code: str) -> tuple[str, str]:
+        """Prove the number without signing in; see `client.security.change_number`.
+
+        Returns what names the challenge, and its secret. Raises as `verify`.
+        """
+        proof = _Verify(self._secret, code)
+        self._standing = await self._door.accept(self._standing.id, proof)
+        return self._standing.id, self._secret
 
 
 class Door:
@@ -253,7 +282,7 @@ class Door:
         Raises `InvalidInput`, `TryLater`, `ConnectionLost`.
         """
         name = (platform.node() or "Python")[:NAME_CHARS_MAX]
-        device = _Device(name, PLATFORM, await account.public_key())
+        device = Device(name, PLATFORM, await account.public_key())
         body = _Start(asked.phone, asked.locale, device, asked.invite)
         standing = await enter(
             self._http, self._clock, self._url(""), body, shape=_NewStanding, on_wait=on_wait
@@ -278,6 +307,9 @@ class Door:
 
     async def post(self, challenge: str, what: str, body: Struct) -> Standing:
         return await self._http.post(self._url(f"/{challenge}/{what}"), body, Standing)
+
+    async def accept(self, challenge: str, body: _Verify) -> Standing:
+        return await self._http.post(self._url(f"/{challenge}/accept"), body, Standing)
 
     async def verify(self, challenge: str, body: _Verify) -> Credentials:
         url = self._url(f"/{challenge}/verify")

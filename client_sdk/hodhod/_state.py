@@ -79,6 +79,8 @@ class State(Struct, kw_only=True):
     device_key: str = ""
     """The device's private key: Ed25519, 32 bytes, base64url."""
     credentials: Credentials | None = None
+    return_tokens: list[str] = []
+    """Tokens kept at sign-outs, newest last."""
     clock_offset_ms: int = 0
     """The server's clock minus this device's."""
     user: int = 0

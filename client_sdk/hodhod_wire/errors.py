@@ -45,6 +45,17 @@ class ErrorCode(StrEnum):
     SIGNATURE_INVALID = "signature_invalid"
     CLOCK_SKEWED = "clock_skewed"
 
+    RECOVERY_KEY_INVALID = "recovery_key_invalid"
+    PIN_REQUIRED = "pin_required"
+    PIN_WRONG = "pin_wrong"
+    PIN_INVALID = "pin_invalid"
+    HELD = "held"
+    SIGN_IN_NUMBER_WRONG = "sign_in_number_wrong"
+    DEVICE_LINK_INVALID = "device_link_invalid"
+    TOTP_REQUIRED = "totp_required"
+    TOTP_WRONG = "totp_wrong"
+    NUMBER_TAKEN = "number_taken"
+    PASSKEY_INVALID = "passkey_invalid"
     CHAT_NOT_FOUND = "chat_not_found"
     USER_NOT_FOUND = "user_not_found"
     MESSAGE_NOT_FOUND = "message_not_found"
@@ -162,6 +173,50 @@ ERROR_TEXTS: Final[dict[ErrorCode, ErrorText]] = {
     ),
     ErrorCode.CLOCK_SKEWED: ErrorText(
         "The clock of the device is off.", "ساعت دستگاه درست نیست.", may_retry=True
+    ),
+    ErrorCode.RECOVERY_KEY_INVALID: ErrorText(
+        "This key does not let you in. Please ask for a code.",
+        "این کلید شما را وارد نمی‌کند. لطفاً کد بخواهید.",
+    ),
+    ErrorCode.PIN_REQUIRED: ErrorText(
+        "Please enter the PIN of your account.",
+        "لطفاً رمز حساب خود را وارد کنید.",
+    ),
+    ErrorCode.PIN_WRONG: ErrorText(
+        "The PIN is not right.",
+        "رمز درست نیست.",
+    ),
+    ErrorCode.PIN_INVALID: ErrorText(
+        "A PIN has 4 to 20 characters.",
+        "رمز ۴ تا ۲۰ نویسه دارد.",
+    ),
+    ErrorCode.HELD: ErrorText(
+        "This device came in by a text message and has to wait before it may do this.",
+        "این دستگاه با پیامک وارد شده و برای این کار باید صبر کند.",
+    ),
+    ErrorCode.SIGN_IN_NUMBER_WRONG: ErrorText(
+        "This is not the number on the other screen.",
+        "این عدد روی صفحهٔ دیگر نیست.",
+    ),
+    ErrorCode.DEVICE_LINK_INVALID: ErrorText(
+        "This link is over or not valid. Please show a new one.",
+        "مهلت این پیوند گذشته یا پیوند نادرست است. پیوند تازه‌ای نشان دهید.",
+    ),
+    ErrorCode.TOTP_REQUIRED: ErrorText(
+        "Please enter the code of your authenticator app.",
+        "لطفاً کد برنامهٔ رمزساز را وارد کنید.",
+    ),
+    ErrorCode.TOTP_WRONG: ErrorText(
+        "This one-time code is not right or was used.",
+        "این رمز یک‌بارمصرف درست نیست یا به کار رفته است.",
+    ),
+    ErrorCode.NUMBER_TAKEN: ErrorText(
+        "This number belongs to another account.",
+        "این شماره از آنِ حساب دیگری است.",
+    ),
+    ErrorCode.PASSKEY_INVALID: ErrorText(
+        "This passkey does not let you in.",
+        "این گذرکلید شما را وارد نمی‌کند.",
     ),
     ErrorCode.CHAT_NOT_FOUND: ErrorText("There is no such chat.", "چنین گفت‌وگویی نیست."),
     ErrorCode.USER_NOT_FOUND: ErrorText("There is no such user.", "چنین کاربری نیست."),

@@ -24,6 +24,7 @@ from hodhod_wire.limits import (
     DurationMs,
     DurationS,
     Id,
+    PublicId,
     Ref,
     Seq,
     TimeMs,
@@ -325,25 +326,46 @@ class ChatGone(Frame, frozen=True, kw_only=True, tag="chat_gone"):
     chat: Id
 
 
+class AccountNotice(Frame, frozen=True, kw_only=True, tag="account_notice"):
+    """Something happened to the caller's account: `kind` says what, in one word.
+
+    `signed_in` names the new device.
+    """
+
+    kind: str
+    at: TimeMs
+    device: Id | None = None
+    name: str = ""
+    platform: str = ""
+
+
+class SignInAsked(Frame, frozen=True, kw_only=True, tag="sign_in_asked"):
+    """Somebody proves the caller's number on another device, and asks to be let in.
+
+    One of `numbers` stands on that device's screen: who approves names it.
+    """
+
+    challenge: PublicId
+    at: TimeMs
+    name: str
+    platform: str
+    numbers: list[Count]
+
+
 class Resync(Frame, frozen=True, kw_only=True, tag="resync"):
     """Pushes may have been lost: send `sync` at a random moment within `within_ms`."""
 
     within_ms: DurationMs = 0
 
 
-ServerFrame = (
-    Welcome
-    | Ok
-    | Error
-    | Sent
-    | Synced
-    | Page
-    | ChatState
-    | Link
-    | EventPush
+Push = (
+    EventPush
     | PositionPush
     | TypingPush
     | ChatPush
     | ChatGone
+    | AccountNotice
+    | SignInAsked
     | Resync
 )
+ServerFrame = Welcome | Ok | Error | Sent | Synced | Page | ChatState | Link | Push

@@ -14,8 +14,11 @@ from tests.people import People
 
 CLOSED = [endpoint for endpoint in ENDPOINTS if not endpoint.is_public]
 WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.takes is not None]
+OPAQUE = ("{token}", "{challenge}", "{passkey}")  # ids that are no numbers
 WITH_ID = [
-    endpoint for endpoint in CLOSED if "{" in endpoint.path and "{token}" not in endpoint.path
+    endpoint
+    for endpoint in CLOSED
+    if "{" in endpoint.path and not any(name in endpoint.path for name in OPAQUE)
 ]
 # Something that every endpoint can read; it takes what it knows.
 BODY = {
@@ -25,10 +28,12 @@ BODY = {
     "user": 1,
     "users": [1],
     "muted_until": 1,
+    "number": 1,
 }
 WRONG_TYPES = (
     b'{"name": 5, "seq": "x", "client_id": -1, "user": "x", "users": 1,'
-    b' "title": 5, "until": "x", "muted_until": "x", "uses_max": 0}'
+    b' "title": 5, "until": "x", "muted_until": "x", "uses_max": 0,'
+    b' "key": 5, "pin": 5, "totp": 5, "number": "x", "link": 5, "code": 5, "credential": 5}'
 )
 
 
@@ -38,7 +43,8 @@ def named(endpoint: Endpoint) -> str:
 
 def filled(endpoint: Endpoint, value: str = "1") -> str:
     """The path with an id in every place."""
-    return endpoint.path.replace("{chat}", value).replace("{user}", value).replace(
+    path = endpoint.path.replace("{challenge}", "x" * 22).replace("{passkey}", "x" * 22)
+    return path.replace("{chat}", value).replace("{user}", value).replace(
         "{device}", value
     ).replace("{link}", value).replace("{seq}", "1").replace("{token}", "x" * 22)  # fmt: skip
 

@@ -7,17 +7,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hodhod import (
-    ChatChanged,
-    ChatGone,
     Client,
+    Event,
     Message,
-    PositionChanged,
-    SendRefused,
-    TypingSeen,
 )
 
 PATIENCE_S = 10.0
-E = TypeVar("E", Message, PositionChanged, SendRefused, TypingSeen, ChatChanged, ChatGone)
+E = TypeVar("E", bound=Event)
 
 
 async def next_of(client: Client, kind: type[E]) -> E:

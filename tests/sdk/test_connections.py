@@ -12,11 +12,10 @@ from hodhod import Client, ConnectionLost
 from hodhod._conversation import Conversation
 from hodhod._patience import Patience
 from hodhod._reconnect import Backoff
-from hodhod._session import Push
 from hodhod._transport import Ended
 from hodhod.testing import FakeServer
 from hodhod_wire.close_codes import CloseCode
-from hodhod_wire.frames import Ok, Ping, Request, ServerFrame, TypingPush
+from hodhod_wire.frames import Ok, Ping, Push, Request, ServerFrame, TypingPush
 from tests.sdk.reading import until
 
 

@@ -12,7 +12,7 @@ from hodhod._door import enter
 from hodhod._errors import ProofRequired, TryLater
 from hodhod._http import Http
 from hodhod._models import Eta
-from hodhod._signup import Standing, _Device, _Start
+from hodhod._signup import Device, Standing, _Start
 
 PLACE: dict[str, Any] = {"state": "waiting", "eta": {"p50": 4.0, "p90": 9.0}, "come_back_at": 0}
 LET_IN = {"id": "x", "state": "sent", "channel": "sms"}
@@ -34,7 +34,7 @@ class ToldHttp(Http):
 
 
 async def _enter(http: Http, told: list[Eta]) -> Standing:
-    body = _Start("+989123456789", "fa", _Device("x", "python", "k"))
+    body = _Start("+989123456789", "fa", Device("x", "python", "k"))
     clock = ServerClock(SystemClock())
     return await enter(http, clock, "u", body, shape=Standing, on_wait=told.append)
 

@@ -11,7 +11,7 @@ import hodhod
 from hodhod import _errors
 from hodhod import testing as public_testing
 from hodhod._outbox import Pending
-from hodhod._signup import _Device, _Start, _Verify
+from hodhod._signup import Device, _Start, _Verify
 from hodhod._state import Credentials, State
 from hodhod_wire.errors import ERROR_TEXTS, ErrorCode
 from hodhod_wire.frames import OpenChat
@@ -72,7 +72,7 @@ def test_no_secret_is_in_a_repr() -> None:
     state = State(url="http://host", device_key=secret, credentials=credentials)
     pending = Pending(client_id=1, chat=1, body=hodhod.Text(secret))
     message = hodhod.Message(chat=1, seq=1, sender=1, client_id=1, at=1, body=pending.body)
-    requests = (_Start(secret, "fa", _Device("", "", "")), _Verify(secret, secret))
+    requests = (_Start(secret, "fa", Device("", "", "")), _Verify(secret, secret))
     terms = {"created_by": 1, "uses": 0, "expires_at": None, "uses_max": None}
     named = {"link": 1, "token": secret, "requires_approval": False}
     link = msgspec.convert(named | terms, hodhod.InviteLink)

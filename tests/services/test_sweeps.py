@@ -10,10 +10,12 @@ import pytest
 
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.keys import Keys
+from hodhod_server.domain.return_keys import random_key
+from hodhod_server.domain.tries import Allowance
 from hodhod_server.services.expiry import Expiry
 from hodhod_server.services.uploads import NewUpload, Uploads
 from hodhod_server.settings import MediaSettings
-from hodhod_server.store import devices, sweeps
+from hodhod_server.store import device_links, devices, return_keys, sweeps, tries
 from hodhod_server.store.database import Database
 from hodhod_server.telemetry import metrics
 from hodhod_server.workers.sweeps import Sweeper
@@ -69,6 +71,29 @@ async def test_refresh_tokens_are_kept_while_they_work(
             )
     assert await Expiry(database, clock, sends_kept_days=30).forget_refresh_tokens() == 1
     assert await count(database, "refresh_tokens") == 2
+
+
+async def test_what_lets_in_or_counts_no_more_is_forgotten(
+    database: Database, clock: FakeClock, people: People
+) -> None:
+    person, expiry = await people.new(), Expiry(database, clock, sends_kept_days=30)
+    async with database.connection() as connection:
+        for _ in range(3):
+            await tries.take(connection, b"x", Allowance(3, 60.0), clock.now())
+        await tries.take(connection, b"y", Allowance(3, 60.0), clock.now())
+        ends_at = clock.now() + timedelta(seconds=100)
+        await return_keys.add_logout(connection, person.user, random_key(), clock.now(), ends_at)
+        await return_keys.set_recovery(connection, person.user, random_key(), clock.now())
+        await device_links.approve(connection, "link", person.user, clock.now())
+    clock.advance(170)
+    assert await expiry.forget_tries() == 1
+    assert await expiry.forget_return_keys() == 1
+    assert await expiry.forget_device_links() == 0
+    clock.advance(11)
+    assert await expiry.forget_tries() == 1
+    clock.advance(86_400)
+    assert await expiry.forget_device_links() == 1
+    assert await expiry.forget_return_keys() == 0
 
 
 async def test_two_workers_share_the_work(database: Database, clock: FakeClock) -> None:

@@ -13,10 +13,16 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from hodhod_server import app
+from hodhod_server.cluster.broker_redis import RedisBroker
+from hodhod_server.cluster.redis_pool import open_redis
 from hodhod_server.domain.addresses import Networks
+from hodhod_server.domain.ids import GatewayId
 from hodhod_server.domain.keys import Keys
+from hodhod_server.services.account_notices import NobodyHere
+from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.newcomers import build_newcomers, lay_ground
 from hodhod_server.services.provider_arrivals import ProviderArrivals
+from hodhod_server.services.returning import new_returning
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.settings import Settings, SignupSettings
 from hodhod_server.signup_api.routes import add_gate, add_signup_api
@@ -103,11 +109,22 @@ def open_door(settings: Settings, clock: FakeClock, database: Database, keys: Ke
         sessions = Sessions(database, keys, clock, own.security, NoAnnouncer())
         ground = lay_ground(own, database, clock)
         named = {provider.terms.name: provider for provider in providers}
-        newcomers = build_newcomers(own, ground, sessions, named)
-        application = new_app()
-        add_signup_api(application, newcomers.signup, newcomers.proving, sessions)
-        add_gate(application, gatekeeper_of(settings.door, keys, clock), Networks(()))
-        async with running(newcomers.loops), served(application) as opened:
-            yield House(opened, ground.arrivals)
+        async with open_redis(settings.redis) as redis:
+            broker = RedisBroker(redis, settings.redis.prefix, GatewayId("test"))
+            delivery = Delivery(broker, NobodyHere())
+            returning = new_returning(database, keys, clock, own.returning, sessions, delivery)
+            newcomers = build_newcomers(own, ground, returning.entrance, named)
+            application = new_app()
+            add_signup_api(application, newcomers.signup, newcomers.proving, returning)
+            add_gate(application, gatekeeper_of(settings.door, keys, clock), Networks(()))
+            async with running(newcomers.loops), served(application) as opened:
+                yield House(opened, ground.arrivals)
 
     return open_with
+
+
+@pytest.fixture
+async def gate(settings: Settings, clock: FakeClock) -> AsyncIterator[Door]:
+    """A gateway, asked over HTTP by those who are signed in."""
+    async with app.gateway(settings, clock) as parts, served(parts.app) as opened:
+        yield opened

@@ -14,14 +14,19 @@ import pytest
 
 from hodhod._door import solve
 from hodhod._errors import ProofRequired
+from hodhod_server.cluster.broker_redis import RedisBroker
+from hodhod_server.cluster.redis_pool import open_redis
 from hodhod_server.domain.addresses import Networks
 from hodhod_server.domain.clock import SystemClock
-from hodhod_server.domain.ids import UserId
+from hodhod_server.domain.ids import GatewayId, UserId
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.phone import Phone
 from hodhod_server.domain.vouchers import Voucher, mint_voucher, week_of
+from hodhod_server.services.account_notices import NobodyHere
+from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.gatekeeper import Admitted, Attempt, Gatekeeper
 from hodhod_server.services.newcomers import build_newcomers, lay_ground
+from hodhod_server.services.returning import new_returning
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.services.waiting_room import WaitingRoom
 from hodhod_server.settings import DoorSettings, Settings
@@ -68,15 +73,20 @@ async def door(
     """The role with a strict door, which believes this machine about addresses."""
     sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
     consoles = {"console": ConsoleProvider(terms("console"), clock)}
-    newcomers = build_newcomers(settings, lay_ground(settings, database, clock), sessions, consoles)
+    ground = lay_ground(settings, database, clock)
     gatekeeper = Gatekeeper(DOOR, keys, clock, room)
-    newcomers.proving.when_proved(gatekeeper.note_verified)
-    application = new_app()
-    add_signup_api(application, newcomers.signup, newcomers.proving, sessions)
-    add_gate(application, gatekeeper, Networks(DOOR.trusted_proxies))
-    add_outbox(application, consoles)
-    async with running(newcomers.loops), served(application) as opened:
-        yield opened
+    async with open_redis(settings.redis) as redis:
+        broker = RedisBroker(redis, settings.redis.prefix, GatewayId("test"))
+        delivery = Delivery(broker, NobodyHere())
+        returning = new_returning(database, keys, clock, settings.returning, sessions, delivery)
+        newcomers = build_newcomers(settings, ground, returning.entrance, consoles)
+        newcomers.proving.when_proved(gatekeeper.note_verified)
+        application = new_app()
+        add_signup_api(application, newcomers.signup, newcomers.proving, returning)
+        add_gate(application, gatekeeper, Networks(DOOR.trusted_proxies))
+        add_outbox(application, consoles)
+        async with running(newcomers.loops), served(application) as opened:
+            yield opened
 
 
 async def _start(somebody: Newcomer, *, address: str = "", **papers: Any) -> Answer:

@@ -79,7 +79,7 @@ async def test_a_body_of_another_type_is_refused(door: Door, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "missing"),
-    [(path, name) for path, body in SOUND.items() for name in body],
+    [(path, name) for path, body in SOUND.items() for name in body if name != "code"],
 )
 async def test_a_missing_member_is_malformed(door: Door, path: str, missing: str) -> None:
     body = {name: value for name, value in SOUND[path].items() if name != missing}

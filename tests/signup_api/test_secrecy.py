@@ -12,7 +12,8 @@ from hodhod_server import app
 from hodhod_server.settings import Settings
 from hodhod_server.store.database import Database
 from tests.clock import FakeClock
-from tests.newcomers import Newcomer, ask, refresh
+from tests.newcomers import Door, Newcomer, ask, refresh
+from tests.returners import by_recovery_key, inside, recovery_key, set_pin
 from tests.signup_api.conftest import served
 
 
@@ -78,6 +79,31 @@ async def test_neither_code_nor_number_nor_token_is_in_the_database(
                 raw = value if isinstance(value, bytes) else value.encode()
                 found = [item for item in secrets if item.encode() in raw]
                 assert found == [], (table, column)
+
+
+async def test_what_guards_an_account_is_neither_logged_nor_in_the_database(
+    newcomer: Newcomer, gate: Door, clock: FakeClock, database: Database
+) -> None:
+    pin, wrong_pin = "pin-48151623", "pin-42108151"
+    with structlog.testing.capture_logs() as events:
+        session = await newcomer.sign_up()
+        key = await recovery_key(gate, session)
+        await set_pin(gate, session, pin)
+        app = (await inside(gate, session, "POST", "/v1/me/totp"))["secret"]
+        elsewhere = Newcomer(newcomer.door, clock, newcomer.phone)
+        for shown in (wrong_pin, pin):
+            await by_recovery_key(newcomer.door, elsewhere, key, pin=shown)
+        token = (await inside(gate, session, "POST", "/v1/me/sign-out"))["return_token"]
+        assert events
+    secrets = (pin, wrong_pin, key, app, token)
+    async with database.connection() as connection:
+        rows = [
+            await connection.fetch(f"SELECT * FROM {table}")
+            for table in ("guards", "return_keys", "tries", "devices", "users")
+        ]
+    for secret in secrets:
+        assert secret not in json.dumps(events, default=repr)
+        assert secret not in repr(rows)
 
 
 async def test_a_defect_does_not_write_the_number_to_the_log(

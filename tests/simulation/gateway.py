@@ -42,12 +42,18 @@ from hodhod_server.services.membership import Membership
 from hodhod_server.services.messaging import Announcer, Messaging
 from hodhod_server.services.positions import PositionKeeper
 from hodhod_server.services.posting import Posting
+from hodhod_server.services.returning import new_returning
 from hodhod_server.services.rights import Rights
 from hodhod_server.services.sessions import Sessions
 from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.views import Views
-from hodhod_server.settings import GatewaySettings, GroupCommitSettings, SecuritySettings
+from hodhod_server.settings import (
+    GatewaySettings,
+    GroupCommitSettings,
+    ReturningSettings,
+    SecuritySettings,
+)
 from hodhod_server.store.group_commit import GroupCommit
 from hodhod_wire.close_codes import CloseCode
 from hodhod_wire.codec import MSGPACK
@@ -60,6 +66,7 @@ from tests.simulation.redis import MemoryRedis, RedisServer
 from tests.simulation.sabotage import Sabotage
 
 KEYS: Final = Keys.from_master(Secret(bytes(32)))
+RETURNING: Final = ReturningSettings()
 SETTINGS: Final = GatewaySettings(send_queue_bytes_max=65_536)
 GROUP_COMMIT: Final = GroupCommitSettings()
 SECURITY: Final = SecuritySettings()
@@ -149,6 +156,7 @@ class Gateway:
         changes = ChatChanges(database, rights, delivery, announcer, broker, clock)
         load = Told()
         inside = Inside(
+            returning=new_returning(database, KEYS, clock, RETURNING, sessions, delivery),
             accounts=Accounts(database, KEYS),
             sessions=sessions,
             messaging=Messaging(database, posting, writer),

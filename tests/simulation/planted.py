@@ -17,14 +17,14 @@ import msgspec
 from redis.asyncio import Redis
 
 from hodhod._outbox import Outbox, Pending
-from hodhod._session import Kept, Push, Session
+from hodhod._session import Kept, Session
 from hodhod._state import State
 from hodhod_server.cluster.broker import Broker, Envelope
 from hodhod_server.cluster.register import Register
 from hodhod_server.cluster.routing import Routing
 from hodhod_server.domain.ids import ChatId, DeviceId, GatewayId, UserId
 from hodhod_server.gateway.hub import Hub
-from hodhod_wire.frames import Resync
+from hodhod_wire.frames import Push, Resync
 from tests.simulation.postgres_tables import Batch, Row, Tables
 from tests.simulation.sabotage import Sabotage
 from tests.simulation.scenario import Kind, Scenario, draw

@@ -173,6 +173,17 @@ SERVER_FRAMES: Final[Mapping[str, Sample]] = {
     "chat_gone": _always(frames.ChatGone(chat=12)),
     "resync": _always(frames.Resync(within_ms=5_000)),
     "resync_at_once": _always(frames.Resync()),
+    "account_notice": _always(frames.AccountNotice(kind="pin_wrong", at=AT_MS)),
+    "account_notice_of_a_device": _always(
+        frames.AccountNotice(
+            kind="signed_in", at=AT_MS, device=12, name="گوشی سارا", platform="android"
+        )
+    ),
+    "sign_in_asked": _always(
+        frames.SignInAsked(
+            challenge=MEDIA, at=AT_MS, name="Pixel 9", platform="android", numbers=[12, 47, 80]
+        )
+    ),
 }
 
 EVENTS: Final[Mapping[str, Sample]] = {

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from hodhod_server.domain.ids import ChallengeId, DeviceId
+from hodhod_server.domain.ids import ChallengeId, DeviceId, UserId
 from hodhod_server.domain.ladder import Fate, Handoff, Progress, Way
 
 Locale = Literal["fa", "en"]
@@ -126,6 +126,8 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
     seen_at: datetime | None = None
     cancelled_at: datetime | None = None
     voice_wanted_at: datetime | None = None
+    approved_by: UserId | None = None
+    refused_at: datetime | None = None
     device: DeviceId | None = None
     is_new: bool = False
 
@@ -143,6 +145,8 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
             return ChallengeState.VERIFIED
         if self.cancelled_at is not None:
             return ChallengeState.CANCELLED
+        if self.refused_at is not None:
+            return ChallengeState.LOCKED
         if self.wrong_tries >= rules.tries_max and not self.is_proven_otherwise:
             return ChallengeState.LOCKED
         if now >= self.ends_at(rules):

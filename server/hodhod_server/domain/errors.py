@@ -205,6 +205,75 @@ class ClockSkewed(HodhodError):
     code = ErrorCode.CLOCK_SKEWED
 
 
+class RecoveryKeyInvalid(HodhodError):
+    """No account of this number has this key, or it has ended: sign in by a code."""
+
+    code = ErrorCode.RECOVERY_KEY_INVALID
+
+
+class PinRequired(HodhodError):
+    """The number was proved and a PIN guards the account: the same again with `pin`. From
+    `fresh_from` (ms) on, `fresh` gives the number a fresh account instead."""
+
+    code = ErrorCode.PIN_REQUIRED
+
+
+class PinWrong(HodhodError):
+    """Not the PIN; `tries_left` tells how many tries remain."""
+
+    code = ErrorCode.PIN_WRONG
+
+
+class PinInvalid(HodhodError):
+    """A PIN has 4 to 20 characters after digit shapes and spaces were normalised."""
+
+    code = ErrorCode.PIN_INVALID
+
+
+class Held(HodhodError):
+    """The device came in by a text alone and may not do this until `until` (ms). A PIN or one-time
+    code lifts the hold."""
+
+    code = ErrorCode.HELD
+
+
+class SignInNumberWrong(HodhodError):
+    """Not the number that the new device shows. It is asked once: the code still works there."""
+
+    code = ErrorCode.SIGN_IN_NUMBER_WRONG
+
+
+class DeviceLinkInvalid(HodhodError):
+    """Not a link of this server, or expired, or used."""
+
+    code = ErrorCode.DEVICE_LINK_INVALID
+
+
+class TotpRequired(HodhodError):
+    """The number was proved and one-time codes guard the account: the same again with `totp`. From
+    `fresh_from` (ms) on, `fresh` gives the number a fresh account instead."""
+
+    code = ErrorCode.TOTP_REQUIRED
+
+
+class TotpWrong(HodhodError):
+    """Not a one-time code of now, or used before; `tries_left` tells how many tries remain."""
+
+    code = ErrorCode.TOTP_WRONG
+
+
+class NumberTaken(HodhodError):
+    """The new number has an account that was seen lately, or that a PIN guards."""
+
+    code = ErrorCode.NUMBER_TAKEN
+
+
+class PasskeyInvalid(HodhodError):
+    """Not a passkey of this server, or its answer is not to our question."""
+
+    code = ErrorCode.PASSKEY_INVALID
+
+
 class ChatNotFound(HodhodError):
     """The chat does not exist, or the caller may not know that it does."""
 

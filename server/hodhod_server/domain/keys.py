@@ -61,6 +61,11 @@ class Keys:
     door: Secret
     proof: Secret
     ticket: Secret
+    pin: Secret
+    totp_cipher: Secret
+    device_link: Secret
+    passkey_challenge: Secret
+    sign_in_number: Secret
 
     @classmethod
     def from_master(cls, master: Secret) -> Self:

@@ -14,7 +14,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
     user: UserId
     name: str
-    phone_sealed: bytes
+    phone_sealed: bytes | None  # None: the number passed to somebody else
     created_at: datetime
 
     def __repr__(self) -> str:
@@ -32,9 +32,18 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     last_seen_at: datetime
     revoked_at: datetime | None
+    held_until: datetime | None = None  # it came in by a text alone
 
     def __repr__(self) -> str:
         return f"Device({self.device} of {self.user})"
+
+
+class Entrant(msgspec.Struct, frozen=True, kw_only=True):
+    """A program that wants to come in, as it describes itself."""
+
+    name: str
+    platform: str
+    public_key: bytes | None
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

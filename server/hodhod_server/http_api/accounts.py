@@ -16,7 +16,7 @@ from hodhod_server.web.endpoints import Endpoint
 
 
 class Me(msgspec.Struct, frozen=True):
-    """The caller's own account; the phone is shown to nobody else."""
+    """The caller's own account. The phone is shown to nobody else; empty: there is none now."""
 
     user: int
     name: str
@@ -45,6 +45,7 @@ class DeviceView(msgspec.Struct, frozen=True):
     created_at: int
     last_seen_at: int
     is_current: bool
+    held_until: int | None = None
 
 
 class DeviceList(msgspec.Struct, frozen=True):
@@ -60,7 +61,7 @@ class Done(msgspec.Struct, frozen=True):
 async def get_me(request: web.Request) -> web.Response:
     """The caller's account."""
     user, phone = await request.app[INSIDE].accounts.me(caller(request))
-    return answer(Me(user.user, user.name, phone.e164))
+    return answer(Me(user.user, user.name, "" if phone is None else phone.e164))
 
 
 async def patch_me(request: web.Request) -> web.Response:
@@ -68,7 +69,7 @@ async def patch_me(request: web.Request) -> web.Response:
     asker = caller(request)
     wanted = await read(request, Rename)
     user, phone = await request.app[INSIDE].accounts.rename(asker, wanted.name)
-    return answer(Me(user.user, user.name, phone.e164))
+    return answer(Me(user.user, user.name, "" if phone is None else phone.e164))
 
 
 async def get_user(request: web.Request) -> web.Response:
@@ -92,6 +93,7 @@ async def list_devices(request: web.Request) -> web.Response:
                     to_ms(item.created_at),
                     to_ms(item.last_seen_at),
                     item.device == asker.device,
+                    None if item.held_until is None else to_ms(item.held_until),
                 )
                 for item in devices
             ]

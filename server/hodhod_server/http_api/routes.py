@@ -7,7 +7,19 @@ from typing import Final
 
 from aiohttp import web
 
-from hodhod_server.http_api import accounts, chats, groups, invites, members, openapi, well_known
+from hodhod_server.http_api import (
+    accounts,
+    chats,
+    groups,
+    guards,
+    invites,
+    members,
+    openapi,
+    passkeys,
+    second_proofs,
+    sign_ins,
+    well_known,
+)
 from hodhod_server.http_api.addresses import PUBLIC
 from hodhod_server.http_api.inside import INSIDE
 from hodhod_server.services.inside import Inside
@@ -18,6 +30,10 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *well_known.ENDPOINTS,
     *openapi.ENDPOINTS,
     *accounts.ENDPOINTS,
+    *guards.ENDPOINTS,
+    *sign_ins.ENDPOINTS,
+    *second_proofs.ENDPOINTS,
+    *passkeys.ENDPOINTS,
     *chats.ENDPOINTS,
     *groups.ENDPOINTS,
     *members.ENDPOINTS,

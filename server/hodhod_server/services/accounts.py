@@ -20,15 +20,16 @@ class Accounts:
         self._database = database
         self._keys = keys
 
-    async def me(self, caller: Caller) -> tuple[User, Phone]:
-        """The caller's account and number, which nobody else is shown."""
+    async def me(self, caller: Caller) -> tuple[User, Phone | None]:
+        """The caller's account and number, which nobody else is shown. `None`: it has none now."""
         async with self._database.connection() as connection:
             user = await accounts.find_user(connection, caller.user)
         if user is None:
             raise Unauthenticated
-        return user, open_phone(self._keys.phone_cipher, user.phone_sealed)
+        sealed = user.phone_sealed
+        return user, None if sealed is None else open_phone(self._keys.phone_cipher, sealed)
 
-    async def rename(self, caller: Caller, name: str) -> tuple[User, Phone]:
+    async def rename(self, caller: Caller, name: str) -> tuple[User, Phone | None]:
         """Change the caller's name. Raises `NameInvalid`."""
         accepted = parse_name(name)
         async with self._database.transaction() as tx:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from hodhod_server.cluster.broker import Broker, BrokerUnavailable, Envelope, Subscriber
@@ -60,6 +60,11 @@ class Delivery:
         """Everything that was queued has been handed on, or its people told to sync."""
         is_owing = self._untold or self._untold_chats or self._untold_is_everybody
         return not (self._here or self._queue or self._is_routing or is_owing)
+
+    @property
+    def loops(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        """What has to run for anything to be delivered."""
+        return (self.run_here, self.run_elsewhere, self.run_gaps)
 
     async def run_here(self) -> None:
         """Serve the people connected here, until cancelled.

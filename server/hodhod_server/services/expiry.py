@@ -13,6 +13,7 @@ from hodhod_server.store.database import Database, Tx
 ROWS_MAX: Final = 1000  # of one statement: milliseconds, so that nobody waits for its locks
 # Wrong tries count for a day, and the last may come half an hour after the challenge began.
 CHALLENGE_KEPT: Final = timedelta(days=2)
+LINK_KEPT: Final = timedelta(days=1)
 
 
 class Expiry:
@@ -34,6 +35,18 @@ class Expiry:
     async def forget_refresh_tokens(self) -> int:
         """Refresh tokens that nobody can use any more."""
         return await self._in_batches(sweeps.delete_refresh_tokens, self._clock.now())
+
+    async def forget_tries(self) -> int:
+        """Tries that have all come back."""
+        return await self._in_batches(sweeps.delete_tries, self._clock.now())
+
+    async def forget_return_keys(self) -> int:
+        """Tokens of sign-outs that let nobody in any more."""
+        return await self._in_batches(sweeps.delete_return_keys, self._clock.now())
+
+    async def forget_device_links(self) -> int:
+        """Links whose session was given, or is given no more."""
+        return await self._in_batches(sweeps.delete_device_links, self._clock.now() - LINK_KEPT)
 
     async def _in_batches(
         self, delete: Callable[[Tx, datetime, int], Awaitable[int]], before: datetime

@@ -12,6 +12,7 @@ from hodhod_server.services.invites import Invites
 from hodhod_server.services.membership import Membership
 from hodhod_server.services.messaging import Messaging
 from hodhod_server.services.positions import PositionKeeper
+from hodhod_server.services.returning import Returning
 from hodhod_server.services.sessions import Sessions
 from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
@@ -34,3 +35,4 @@ class Inside:
     membership: Membership
     invites: Invites
     views: Views
+    returning: Returning

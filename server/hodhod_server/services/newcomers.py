@@ -11,11 +11,11 @@ from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.ladder import LadderRules
 from hodhod_server.services.dispatching import Desk, Dispatcher, Office
+from hodhod_server.services.entrance import Entrance
 from hodhod_server.services.outlook import Outlook, ways_of
 from hodhod_server.services.provider_arrivals import ProviderArrivals
 from hodhod_server.services.provider_polling import ProviderPolling
 from hodhod_server.services.proving import Proving
-from hodhod_server.services.sessions import Sessions
 from hodhod_server.services.signup import Signup, rules_of
 from hodhod_server.services.watching import Watching
 from hodhod_server.settings import Settings
@@ -57,7 +57,7 @@ def lay_ground(settings: Settings, database: Database, clock: Clock) -> Ground:
 
 
 def build_newcomers(
-    settings: Settings, ground: Ground, sessions: Sessions, providers: Mapping[str, Provider]
+    settings: Settings, ground: Ground, entrance: Entrance, providers: Mapping[str, Provider]
 ) -> Newcomers:
     """Sign-up over these providers. One connection is taken beside the pool's: the leader's."""
     database, keys, clock, watching, arrivals = ground
@@ -79,9 +79,11 @@ def build_newcomers(
         Random(secrets.randbits(64)),
     )
     dispatcher.also_run(ProviderPolling(providers, arrivals.pending, arrivals).run)
+    signup = Signup(database, keys, clock, own, outlook, watching)
+    signup.when_started(entrance.sign_ins.ask)
     return Newcomers(
-        signup=Signup(database, keys, clock, own, outlook, watching),
-        proving=Proving(database, keys, clock, rules, sessions, watching),
+        signup=signup,
+        proving=Proving(database, keys, clock, rules, entrance, watching),
         outlook=outlook,
         dispatcher=dispatcher,
         loops=(outlook.run, watching.run, dispatcher.run),

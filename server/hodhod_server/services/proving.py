@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+import msgspec
+
 from hodhod_server.domain.challenges import AcceptedBy, Challenge, ChallengeRules
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.codes import Code, derive_code, normalise_code
@@ -22,17 +24,18 @@ from hodhod_server.domain.errors import (
     CodeWrong,
     HodhodError,
     NameInvalid,
-    NameRequired,
     RateLimited,
     TriesExhausted,
     WrongState,
 )
 from hodhod_server.domain.keys import Keys
-from hodhod_server.domain.models import Session, User
+from hodhod_server.domain.models import Entrant, Session
 from hodhod_server.domain.names import parse_name
+from hodhod_server.domain.ownership import Evidence
 from hodhod_server.domain.phone import Phone, open_phone
 from hodhod_server.domain.refresh_tokens import first_token
-from hodhod_server.services.sessions import Sessions
+from hodhod_server.services.entrance import Entrance
+from hodhod_server.services.ownership import Granted, Guarded, Number
 from hodhod_server.services.signup import Doorkeeper, Proof
 from hodhod_server.services.watching import Watching
 from hodhod_server.store import accounts, challenges, devices
@@ -51,7 +54,7 @@ class Proving:
         keys: Keys,
         clock: Clock,
         rules: ChallengeRules,
-        sessions: Sessions,
+        entrance: Entrance,
         watching: Watching,
     ) -> None:
         self._database = database
@@ -59,7 +62,7 @@ class Proving:
         self._clock = clock
         self._rules = rules
         self._doorkeeper = Doorkeeper(keys)
-        self._sessions = sessions
+        self._entrance = entrance
         self._watching = watching
         self._on_proved: Callable[[Phone], None] = lambda phone: None
 
@@ -67,28 +70,62 @@ class Proving:
         """Tell `note` of each number that is proved."""
         self._on_proved = note
 
-    async def verify(self, proof: Proof, code_text: str | None, name: str | None) -> Session:
+    async def verify(self, proof: Proof, code_text: str | None, evidence: Evidence) -> Session:
         """Let the device in that shows the code; a new number needs a name.
 
         No code is needed once the number was proved otherwise. Raises `ChallengeNotFound`,
         `CodeMalformed`, `CodeWrong`, `RateLimited` before the time for another try,
-        `TriesExhausted`, `ChallengeExpired`, `WrongState`, `NameRequired`, `NameInvalid`.
+        `TriesExhausted`, `ChallengeExpired`, `WrongState`, `NameRequired`, `NameInvalid`, and as
+        `Guards.prove`.
         """
         code = None if code_text is None else normalise_code(code_text)
         self._doorkeeper.require(proof)
+        answer = await self._try(proof, code, evidence)
+        if isinstance(answer, Guarded):
+            evidence = await self._entrance.ownership.prove(answer, evidence)
+            answer = await self._try(proof, code, evidence)
+        match answer:
+            case HodhodError():
+                raise answer
+            case Guarded():
+                raise WrongState("what guards the account has changed meanwhile")
+        return answer
+
+    async def accept(self, proof: Proof, code_text: str) -> Challenge:
+        """Prove the number without signing in, to change to it. Raises as `verify`."""
+        code = normalise_code(code_text)
+        self._doorkeeper.require(proof)
+        now = self._clock.now()
+        async with self._database.transaction() as tx:
+            challenge = await challenges.lock(tx, proof.challenge)
+            refusal = await self._judge(tx, challenge, code, now)
+            if refusal is None:
+                await challenges.accept(tx, challenge.challenge, now, AcceptedBy.CODE)
+                challenge = await challenges.load(tx, challenge.challenge)
+        if refusal is not None:
+            raise refusal
+        self._watching.note_changed([proof.challenge])
+        return challenge
+
+    async def _try(
+        self, proof: Proof, code: Code | None, evidence: Evidence
+    ) -> Session | Guarded | HodhodError:
         now = self._clock.now()
         async with self._database.connection() as connection:
             seen = await challenges.load_bare(connection, proof.challenge)
-            answer: Session | HodhodError | None
-            answer = await self._welcome(connection, seen, code, name, now)
+            answer: Session | _Admitted | Guarded | HodhodError | None
+            answer = await self._welcome(connection, seen, code, evidence.name, now)
             if answer is None:
                 async with connection.transaction():
                     challenge = await challenges.lock(connection, proof.challenge)
-                    answer = await self._answer(connection, challenge, code, name, now)
-        if isinstance(answer, HodhodError):
-            raise answer
-        self._on_proved(open_phone(self._keys.phone_cipher, seen.phone_sealed))
-        self._watching.note_changed([proof.challenge])
+                    answer = await self._answer(connection, challenge, code, evidence, now)
+        if isinstance(answer, _Admitted):
+            self._entrance.ownership.tell(answer.granted)
+            self._entrance.tell(answer.session, _entrant(seen), "code")
+            answer = answer.session
+        if isinstance(answer, Session):
+            self._on_proved(open_phone(self._keys.phone_cipher, seen.phone_sealed))
+            self._watching.note_changed([proof.challenge])
         return answer
 
     async def _welcome(
@@ -96,7 +133,8 @@ class Proving:
     ) -> Session | None:
         """The common case. None: it is another one, and nothing was done."""
         refusal = self._refusal(seen, now)
-        if refusal is not None or seen.device is not None or not self._is_right(seen, code, now):
+        is_common = refusal is None and seen.device is None and seen.approved_by is None
+        if not is_common or not self._is_right(seen, code, now):
             return None
         try:
             parsed = parse_name(name or "")
@@ -109,19 +147,21 @@ class Proving:
             parsed,
             token.stored_hash,
             now=now,
-            token_ends_at=now + self._sessions.refresh_life,
+            token_ends_at=now + self._entrance.sessions.refresh_life,
         )
         if arrived is None:
             return None
         metrics.SIGNUP_TRIES.labels("right").inc()
         metrics.SIGNUPS.labels("new").inc()
         log.debug("signup.admitted", user=arrived.user.user, device=arrived.device, is_new=True)
-        return self._sessions.of_newcomer(arrived.user, arrived.device, token)
+        return self._entrance.sessions.of_newcomer(arrived.user, arrived.device, token)
 
     def _refusal(self, challenge: Challenge, now: datetime) -> HodhodError | None:
         """Why no code is compared now."""
         if challenge.cancelled_at is not None and challenge.device is None:
             return WrongState("the challenge was cancelled")
+        if challenge.refused_at is not None:
+            return TriesExhausted()
         is_tried_out = challenge.wrong_tries >= self._rules.tries_max
         if is_tried_out and not challenge.is_proven_otherwise:
             return TriesExhausted()
@@ -133,9 +173,31 @@ class Proving:
         return None
 
     async def _answer(
-        self, tx: Tx, challenge: Challenge, code: Code | None, name: str | None, now: datetime
-    ) -> Session | HodhodError:
+        self,
+        tx: Tx,
+        challenge: Challenge,
+        code: Code | None,
+        evidence: Evidence,
+        now: datetime,
+    ) -> Session | _Admitted | Guarded | HodhodError:
         """Refusals that must be remembered are values here: raised, they would be rolled back."""
+        refusal = await self._judge(tx, challenge, code, now)
+        if refusal is not None:
+            return refusal
+        if challenge.device is not None:
+            return await self._repeat(tx, challenge)
+        number = Number(challenge.phone_hash, challenge.phone_sealed)
+        evidence = msgspec.structs.replace(evidence, vouched_by=challenge.approved_by)
+        granted = await self._entrance.ownership.settle(tx, number, evidence)
+        if isinstance(granted, Granted):
+            return await self._admit(tx, challenge, granted, now)
+        await challenges.accept(tx, challenge.challenge, now, AcceptedBy.CODE)
+        return granted
+
+    async def _judge(
+        self, tx: Tx, challenge: Challenge, code: Code | None, now: datetime
+    ) -> HodhodError | None:
+        """Is the number proved? What refuses the code is a value, and counted."""
         refusal = self._refusal(challenge, now)
         if refusal is not None:
             return refusal
@@ -150,17 +212,7 @@ class Proving:
             await challenges.add_wrong_try(tx, challenge.challenge, now)
             return CodeWrong(tries_left=self._rules.tries_max - challenge.wrong_tries - 1)
         metrics.SIGNUP_TRIES.labels("right").inc()
-        if challenge.device is not None:
-            return await self._repeat(tx, challenge)
-        user = await accounts.find_user_by_phone(tx, challenge.phone_hash)
-        if user is not None:
-            return await self._admit(tx, challenge, user, now, is_new=False)
-        try:
-            user = await self._add_user(tx, challenge, name, now)
-        except (NameRequired, NameInvalid) as error:
-            await challenges.accept(tx, challenge.challenge, now, AcceptedBy.CODE)
-            return error
-        return await self._admit(tx, challenge, user, now, is_new=True)
+        return None
 
     def _is_right(self, challenge: Challenge, code: Code | None, now: datetime) -> bool:
         """Both generations are compared, whatever is accepted: the same work for every answer."""
@@ -177,35 +229,17 @@ class Proving:
         ]
         return any(is_same[item] for item in challenge.accepted_generations(now, self._rules))
 
-    async def _add_user(
-        self, tx: Tx, challenge: Challenge, name: str | None, now: datetime
-    ) -> User:
-        if name is None or not name.strip():
-            raise NameRequired
-        return await accounts.insert_user(
-            tx,
-            phone_hash=challenge.phone_hash,
-            phone_sealed=challenge.phone_sealed,
-            name=parse_name(name),
-            now=now,
-        )
-
     async def _admit(
-        self, tx: Tx, challenge: Challenge, user: User, now: datetime, *, is_new: bool
-    ) -> Session:
-        device = await devices.insert(
-            tx,
-            user.user,
-            name=challenge.device_name,
-            platform=challenge.platform,
-            public_key=challenge.device_key,
-            now=now,
-        )
-        await challenges.finish(tx, challenge.challenge, device.device, is_new=is_new, now=now)
-        metrics.SIGNUPS.labels("new" if is_new else "known").inc()
-        log.debug("signup.admitted", user=user.user, device=device.device, is_new=is_new)
+        self, tx: Tx, challenge: Challenge, granted: Granted, now: datetime
+    ) -> _Admitted:
         token = first_token(self._keys.refresh_token, challenge.challenge)
-        return await self._sessions.issue(tx, user, device.device, token, is_new=is_new)
+        session = await self._entrance.admit(tx, granted, _entrant(challenge), token)
+        await challenges.finish(
+            tx, challenge.challenge, session.device, is_new=granted.is_new, now=now
+        )
+        metrics.SIGNUPS.labels("new" if granted.is_new else "known").inc()
+        log.debug("signup.admitted", user=session.user, device=session.device)
+        return _Admitted(session, granted)
 
     async def _repeat(self, tx: Tx, challenge: Challenge) -> Session:
         """The same session as the first time, unless it has been ended since."""
@@ -214,4 +248,21 @@ class Proving:
             raise ChallengeExpired
         user = await accounts.load_user(tx, device.user)
         token = first_token(self._keys.refresh_token, challenge.challenge)
-        return await self._sessions.issue(tx, user, device.device, token, is_new=challenge.is_new)
+        return await self._entrance.sessions.issue(
+            tx, user, device.device, token, is_new=challenge.is_new
+        )
+
+
+class _Admitted(msgspec.Struct, frozen=True):
+    """A device that was let in just now."""
+
+    session: Session
+    granted: Granted
+
+
+def _entrant(challenge: Challenge) -> Entrant:
+    return Entrant(
+        name=challenge.device_name,
+        platform=challenge.platform,
+        public_key=challenge.device_key,
+    )

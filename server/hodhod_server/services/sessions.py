@@ -33,6 +33,7 @@ from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.models import Device, Session, User
 from hodhod_server.domain.refresh_tokens import RefreshToken, next_token, random_token
 from hodhod_server.domain.tokens import Caller, check_access_token, mint_access_token
+from hodhod_server.services.holds import require_unheld
 from hodhod_server.settings import SecuritySettings
 from hodhod_server.store import accounts, devices
 from hodhod_server.store.database import Database, Tx
@@ -125,6 +126,25 @@ class Sessions:
         Raises `RefreshTokenInvalid`; `RefreshTokenReused`, and then the session is ended.
         """
         token = RefreshToken(token_text)
+        session = await self._refresh_unused(token) or await self._refresh_carefully(token)
+        metrics.SESSIONS_CONTINUED.labels("refresh").inc()
+        return session
+
+    async def _refresh_unused(self, token: RefreshToken) -> Session | None:
+        """What nearly always happens, in one statement: everybody returns at once."""
+        now = self._clock.now()
+        successor = next_token(self._keys.refresh_token, token)
+        expires_at = now + self._refresh_life
+        async with self._database.connection() as connection:
+            found = await devices.refresh(
+                connection, token.stored_hash, successor.stored_hash, now, expires_at
+            )
+        if found is None:
+            return None
+        device, user = found
+        return self._session(user, device, successor, expires_at)
+
+    async def _refresh_carefully(self, token: RefreshToken) -> Session:
         async with self._database.transaction() as tx:
             device = await devices.lock_by_token(tx, token.stored_hash)
             if device is None or device.revoked_at is not None:
@@ -134,7 +154,6 @@ class Sessions:
             log.warning("session.token_reused", device=device.device)
             await self._announce(device.device)
             raise answer
-        metrics.SESSIONS_CONTINUED.labels("refresh").inc()
         return answer
 
     async def return_by_device_key(self, device: DeviceId, at_ms: int, signature: bytes) -> Session:
@@ -154,14 +173,20 @@ class Sessions:
             raise SignatureInvalid
         if known.revoked_at is not None:
             raise DeviceNotFound
-        async with self._database.transaction() as tx:
-            if not await devices.use_key(tx, device, at_ms=at_ms, now=now):
-                raise SignatureInvalid
-            await devices.withdraw_tokens(tx, device)
-            user = await accounts.load_user(tx, known.user)
-            session = await self.issue(tx, user, device, random_token())
+        token, expires_at = random_token(), now + self._refresh_life
+        async with self._database.connection() as connection:
+            user = await devices.return_by_key(
+                connection,
+                device,
+                at_ms=at_ms,
+                now=now,
+                token_hash=token.stored_hash,
+                expires_at=expires_at,
+            )
+        if user is None:
+            raise SignatureInvalid
         metrics.SESSIONS_CONTINUED.labels("device_key").inc()
-        return session
+        return self._session(user, device, token, expires_at)
 
     async def list_devices(self, caller: Caller) -> list[Device]:
         """The devices on which the caller is signed in, oldest first."""
@@ -169,8 +194,10 @@ class Sessions:
             return await devices.of_user(connection, caller.user)
 
     async def end(self, caller: Caller, device: DeviceId) -> None:
-        """Sign one of the caller's devices out, everywhere. Raises `DeviceNotFound`."""
+        """Sign one of the caller's devices out, everywhere. Raises `DeviceNotFound`, `Held`."""
         async with self._database.transaction() as tx:
+            if device != caller.device:
+                await require_unheld(tx, caller, self._clock.now())
             if not await devices.end_of_user(tx, caller.user, device, self._clock.now()):
                 raise DeviceNotFound
         await self._announce(device)

@@ -8,7 +8,6 @@ the queue longer. Answers are the same whether the number has an account.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -16,6 +15,7 @@ from typing import Final
 import msgspec
 
 from hodhod_server.domain import ladder
+from hodhod_server.domain.challenge_secrets import challenge_secret, is_challenge_secret
 from hodhod_server.domain.challenges import (
     UNPROVEN,
     Challenge,
@@ -38,10 +38,11 @@ from hodhod_server.domain.errors import (
 )
 from hodhod_server.domain.ids import ChallengeId, random_public_id
 from hodhod_server.domain.inbound_codes import derive_inbound_code, tag_of
-from hodhod_server.domain.keys import Keys, base64url, sign
+from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.ladder import LadderRules, Way
 from hodhod_server.domain.operators import operator_of
 from hodhod_server.domain.phone import Phone, phone_hash, seal_phone
+from hodhod_server.domain.sign_ins import sign_in_number
 from hodhod_server.services.outlook import Outlook
 from hodhod_server.services.watching import Watching
 from hodhod_server.settings import SignupSettings
@@ -130,6 +131,8 @@ class ChallengeStatus(msgspec.Struct, frozen=True, kw_only=True):
     try_again_at: datetime | None
     tag: str
     inbound: Inbound | None
+    sign_in_number: int
+    """Who approves in a signed-in device has to name it."""
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -150,12 +153,12 @@ class Doorkeeper:
 
     def secret_of(self, challenge: ChallengeId) -> str:
         """What only its starter is told."""
-        return base64url(sign(self._keys.challenge_secret, challenge.encode(errors="replace")))
+        return challenge_secret(self._keys.challenge_secret, challenge)
 
     def require(self, proof: Proof) -> None:
         """An unknown id has no right secret either, so both get one answer in one time."""
-        secret = proof.secret.encode(errors="replace")
-        if not hmac.compare_digest(secret, self.secret_of(proof.challenge).encode()):
+        key = self._keys.challenge_secret
+        if not is_challenge_secret(key, proof.challenge, proof.secret):
             raise ChallengeNotFound
 
 
@@ -180,6 +183,11 @@ class Signup:
         self._doorkeeper = Doorkeeper(keys)
         self._outlook = outlook
         self._watching = watching
+        self._on_start: Callable[[Challenge], None] = lambda challenge: None
+
+    def when_started(self, note: Callable[[Challenge], None]) -> None:
+        """Tell `note` of each challenge that is new."""
+        self._on_start = note
 
     async def start(self, newcomer: Newcomer) -> tuple[ChallengeStatus, str]:
         """A challenge whose code is on order, and its secret. Asked again: the same.
@@ -194,12 +202,13 @@ class Signup:
         if challenge is draft:
             metrics.SIGNUP_REQUESTED.labels(draft.operator).inc()
             self._watching.note_order()
-        return self._status(challenge), self._doorkeeper.secret_of(challenge.challenge)
+            self._on_start(challenge)
+        return self.status_of(challenge), self._doorkeeper.secret_of(challenge.challenge)
 
     async def status(self, proof: Proof) -> ChallengeStatus:
         """How the challenge stands. Raises `ChallengeNotFound`."""
         self._doorkeeper.require(proof)
-        return self._status(await self._load(proof.challenge))
+        return self.status_of(await self._load(proof.challenge))
 
     async def follow(self, proof: Proof, after: int, wait_s: float) -> ChallengeStatus:
         """How it stands once it has changed since version `after`, or after so long.
@@ -210,8 +219,8 @@ class Signup:
         wait_s = min(wait_s, self._settings.long_poll_s)
         changed = await self._watching.change(proof.challenge, after, wait_s)
         if isinstance(changed, Challenge):
-            return self._status(changed)
-        return self._status(await self._load(proof.challenge), come_back_s=changed)
+            return self.status_of(changed)
+        return self.status_of(await self._load(proof.challenge), come_back_s=changed)
 
     async def next(self, proof: Proof, way: Way) -> ChallengeStatus:
         """Choose a way. A text comes by itself; only a call is brought about by asking.
@@ -224,9 +233,9 @@ class Signup:
         self._require_waiting(challenge)
         if way is not Way.VOICE:
             self._require_known(way)
-            return self._status(challenge)
+            return self.status_of(challenge)
         now = self._clock.now()
-        offers = [step for step in self._status(challenge).next if step.way is Way.VOICE]
+        offers = [step for step in self.status_of(challenge).next if step.way is Way.VOICE]
         if not offers:
             raise Malformed("no such channel; `next` names those there are")
         if now < offers[0].at:
@@ -265,7 +274,7 @@ class Signup:
             await mark(connection, challenge, self._clock.now())
             marked = await challenges.load(connection, challenge)
         self._watching.note_changed([challenge])
-        return self._status(marked)
+        return self.status_of(marked)
 
     def _draft(self, newcomer: Newcomer) -> Challenge:
         now = self._clock.now()
@@ -301,7 +310,8 @@ class Signup:
         if way is Way.EMAIL:
             raise Malformed("no such channel; `next` names those there are")
 
-    def _status(self, challenge: Challenge, come_back_s: float | None = None) -> ChallengeStatus:
+    def status_of(self, challenge: Challenge, come_back_s: float | None = None) -> ChallengeStatus:
+        """What the newcomer is told of it."""
         now = self._clock.now()
         state = challenge.state(now, self._rules)
         is_queued = state is ChallengeState.QUEUED
@@ -321,6 +331,7 @@ class Signup:
             try_again_at=challenge.try_again_at(),
             tag=tag_of(self._keys.code, challenge.challenge),
             inbound=self._inbound(challenge) if takes_messages else None,
+            sign_in_number=sign_in_number(self._keys.sign_in_number, challenge.challenge),
         )
 
     def _options(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hodhod_server.settings.door import DoorSettings
+from hodhod_server.settings.returning import ReturningSettings
 from hodhod_server.settings.sections import (
     DatabaseSettings,
     GatewaySettings,
@@ -40,6 +41,7 @@ __all__ = [
     "MediaSettings",
     "PublicSettings",
     "RedisSettings",
+    "ReturningSettings",
     "SecuritySettings",
     "Settings",
     "SettingsInvalid",

@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from hodhod_server.settings.door import DoorSettings
+from hodhod_server.settings.returning import ReturningSettings
 from hodhod_server.settings.sections import (
     DatabaseSettings,
     GatewaySettings,
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     signup: SignupSettings = Field(default_factory=SignupSettings)
     texts: TextSettings = Field(default_factory=TextSettings)
     door: DoorSettings = Field(default_factory=DoorSettings)
+    returning: ReturningSettings = Field(default_factory=ReturningSettings)
     group_commit: GroupCommitSettings = Field(default_factory=GroupCommitSettings)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     load: LoadSettings = Field(default_factory=LoadSettings)

@@ -12,35 +12,23 @@ from hodhod_server.domain.challenges import ChallengeState, Locale
 from hodhod_server.domain.clock import to_ms
 from hodhod_server.domain.code_texts import ClientKind
 from hodhod_server.domain.codes import CODE_DIGITS
-from hodhod_server.domain.device_keys import PUBLIC_KEY_BYTES
-from hodhod_server.domain.errors import Malformed
 from hodhod_server.domain.ids import ChallengeId
-from hodhod_server.domain.keys import from_base64url
 from hodhod_server.domain.ladder import Way
 from hodhod_server.domain.load import Work
+from hodhod_server.domain.ownership import Evidence
 from hodhod_server.domain.phone import parse_phone
-from hodhod_server.domain.text import label
 from hodhod_server.services.gatekeeper import Attempt
 from hodhod_server.services.signup import ChallengeStatus, Newcomer, Proof
 from hodhod_server.signup_api import gate
-from hodhod_server.signup_api.gate import SIGNUP
+from hodhod_server.signup_api.entrants import DeviceDescription, entrant_of
+from hodhod_server.signup_api.gate import PROVING, SIGNUP
 from hodhod_server.signup_api.sessions import SessionAnswer, session_answer
 from hodhod_server.web.bodies import answer, query_int, read
 from hodhod_server.web.callers import bearer_token
 from hodhod_server.web.endpoints import Endpoint
-from hodhod_wire.limits import NAME_CHARS_MAX
 
 VERSION_MAX: Final = 2**31 - 1
 WAIT_S_MAX: Final = 600  # more is cut to `signup.long_poll_s` as well
-_Label = Annotated[str, msgspec.Meta(max_length=NAME_CHARS_MAX)]
-
-
-class DeviceDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """The program that signs up. `public_key`: Ed25519, 32 bytes, base64url."""
-
-    name: _Label
-    platform: _Label
-    public_key: str | None = None
 
 
 class ClientDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,18 +76,32 @@ class Show(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerifyCode(msgspec.Struct, frozen=True, kw_only=True):
-    """The code as it was typed, unless the number was proved otherwise; a new one needs a name.
+    """The code as it was typed, unless the number was proved otherwise.
 
-    `proof`: of work, where that is asked for.
+    A new number needs a name, a guarded account its PIN. `fresh` asks for a new account where the
+    old one's PIN is not known and no longer needed. `proof`: of work, where that is asked for.
     """
 
     secret: str
     code: str | None = None
     name: str | None = None
     proof: str | None = None
+    pin: str | None = None
+    totp: str | None = None
+    fresh: bool = False
 
     def __repr__(self) -> str:
         return "VerifyCode()"
+
+
+class AcceptCode(msgspec.Struct, frozen=True, kw_only=True):
+    """The code as it was typed, to prove the number and not sign in."""
+
+    secret: str
+    code: str
+
+    def __repr__(self) -> str:
+        return "AcceptCode()"
 
 
 class Eta(msgspec.Struct, frozen=True):
@@ -131,6 +133,7 @@ class ChallengeAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     `version` grows with every change. `tag` tells apart the codes of two devices. Before
     `try_again_at` no code is compared. `come_back_at`: do not ask again before.
+    Who approves in a device that is signed in already has to name `sign_in_number`.
     """
 
     id: str
@@ -146,6 +149,7 @@ class ChallengeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     inbound: InboundText | None
     come_back_at: int | None
+    sign_in_number: int
     code_length: int = CODE_DIGITS
 
 
@@ -164,12 +168,12 @@ async def start(request: web.Request) -> web.Response:
     202 where newcomers wait for their turn: come back with the ticket.
     """
     body = await read(request, StartSignup)
-    phone, public_key = parse_phone(body.phone), _read_public_key(body.device.public_key)
+    phone, entrant = parse_phone(body.phone), entrant_of(body.device)
     admitted = await gate.enter(
         request,
         Attempt(
             phone=phone,
-            device_key=public_key,
+            device_key=entrant.public_key,
             address=gate.address_of(request),
             ticket=body.ticket,
             proof=body.proof,
@@ -182,9 +186,9 @@ async def start(request: web.Request) -> web.Response:
         Newcomer(
             phone=phone,
             locale=body.locale,
-            device_name=label(body.device.name, chars_max=NAME_CHARS_MAX),
-            platform=label(body.device.platform, chars_max=NAME_CHARS_MAX),
-            public_key=public_key,
+            device_name=entrant.name,
+            platform=entrant.platform,
+            public_key=entrant.public_key,
             client=body.client.kind,
             app_hash=body.client.app_hash,
             source=admitted.source,
@@ -233,24 +237,21 @@ async def verify(request: web.Request) -> web.Response:
     """Show the code and be let in. A lost answer can be asked for again."""
     body = await read(request, VerifyCode)
     proof = Proof(_challenge_id(request), body.secret)
-    session = await gate.verify(request, proof, body.code, body.name, body.proof)
+    evidence = Evidence(name=body.name, pin=body.pin, totp=body.totp, wants_fresh=body.fresh)
+    session = await gate.verify(request, proof, body.code, evidence, body.proof)
     return answer(session_answer(session))
+
+
+async def accept(request: web.Request) -> web.Response:
+    """Prove the number without signing in, to change to it."""
+    body = await read(request, AcceptCode)
+    proof = Proof(_challenge_id(request), body.secret)
+    challenge = await request.app[PROVING].accept(proof, body.code)
+    return answer(_challenge_answer(request.app[SIGNUP].status_of(challenge)))
 
 
 def _challenge_id(request: web.Request) -> ChallengeId:
     return ChallengeId(request.match_info["challenge"])
-
-
-def _read_public_key(text: str | None) -> bytes | None:
-    if text is None:
-        return None
-    try:
-        key = from_base64url(text.rstrip("="))
-    except ValueError:
-        raise Malformed("device.public_key is not base64url") from None
-    if len(key) != PUBLIC_KEY_BYTES:
-        raise Malformed(f"device.public_key is not {PUBLIC_KEY_BYTES} bytes long")
-    return key
 
 
 def _ms(moment: datetime | None) -> int | None:
@@ -273,6 +274,7 @@ def _challenge_answer(status: ChallengeStatus) -> ChallengeAnswer:
         tag=status.tag,
         inbound=None if inbound is None else InboundText(inbound.line, inbound.text),
         come_back_at=_ms(status.come_back_at),
+        sign_in_number=status.sign_in_number,
     )
 
 
@@ -331,6 +333,15 @@ ENDPOINTS: Final = (
         summary="Show the code and be let in.",
         takes=VerifyCode,
         gives=SessionAnswer,
+        is_public=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/signup/{challenge}/accept",
+        handler=accept,
+        summary="Show the code to prove the number, without signing in.",
+        takes=AcceptCode,
+        gives=ChallengeAnswer,
         is_public=True,
     ),
 )

@@ -14,6 +14,7 @@ from aiohttp import hdrs, web
 from hodhod_server.domain.addresses import AnyAddress, Networks, client_address
 from hodhod_server.domain.errors import CodeWrong
 from hodhod_server.domain.models import Session
+from hodhod_server.domain.ownership import Evidence
 from hodhod_server.services.gatekeeper import Admitted, Attempt, Gatekeeper
 from hodhod_server.services.proving import Proving
 from hodhod_server.services.signup import Proof, Signup
@@ -69,7 +70,7 @@ def waiting(turn: Turn) -> web.Response:
 
 
 async def verify(
-    request: web.Request, proof: Proof, code: str | None, name: str | None, work: str | None
+    request: web.Request, proof: Proof, code: str | None, evidence: Evidence, work: str | None
 ) -> Session:
     """Try a code; where many wrong ones come from, that has a price.
 
@@ -78,7 +79,7 @@ async def verify(
     gatekeeper, address = request.app[GATEKEEPER], address_of(request)
     await gatekeeper.check_try(address, proof.challenge, work)
     try:
-        session = await request.app[PROVING].verify(proof, code, name)
+        session = await request.app[PROVING].verify(proof, code, evidence)
     except CodeWrong:
         gatekeeper.note_wrong(address)
         raise

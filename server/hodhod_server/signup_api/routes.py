@@ -10,24 +10,42 @@ from aiohttp import web
 from hodhod_server.domain.addresses import Networks
 from hodhod_server.services.gatekeeper import Gatekeeper
 from hodhod_server.services.proving import Proving
-from hodhod_server.services.sessions import Sessions
+from hodhod_server.services.returning import Returning
 from hodhod_server.services.signup import Signup
-from hodhod_server.signup_api import callbacks, challenges, gate, outbox, sessions
+from hodhod_server.signup_api import (
+    callbacks,
+    challenges,
+    gate,
+    links,
+    outbox,
+    passkeys,
+    recovery,
+    sessions,
+)
 from hodhod_server.sms.console import ConsoleProvider
 from hodhod_server.sms.provider import Provider
 from hodhod_server.web.endpoints import add_endpoints
 
-ENDPOINTS: Final = (*challenges.ENDPOINTS, *sessions.ENDPOINTS)
+ENDPOINTS: Final = (
+    *challenges.ENDPOINTS,
+    *sessions.ENDPOINTS,
+    *recovery.ENDPOINTS,
+    *links.ENDPOINTS,
+    *passkeys.ENDPOINTS,
+)
 OPERATIONS: Final = (*ENDPOINTS, *callbacks.ENDPOINTS)
 
 
 def add_signup_api(
-    app: web.Application, signup: Signup, proving: Proving, returning: Sessions
+    app: web.Application, signup: Signup, proving: Proving, returning: Returning
 ) -> None:
     """Serve newcomers and those who come back."""
     app[gate.SIGNUP] = signup
     app[gate.PROVING] = proving
-    app[sessions.SESSIONS] = returning
+    app[sessions.SESSIONS] = returning.entrance.sessions
+    app[passkeys.PASSKEYS] = returning.passkeys
+    app[links.LINKS] = returning.links
+    app[recovery.RETURNS] = returning.returns
     add_endpoints(app, ENDPOINTS)
 
 

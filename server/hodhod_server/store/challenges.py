@@ -78,6 +78,8 @@ def challenge_of(row: Row, sends: tuple[Send, ...] = ()) -> Challenge:
         seen_at=row["seen_at"],
         cancelled_at=row["cancelled_at"],
         voice_wanted_at=row["voice_wanted_at"],
+        approved_by=None if row["approved_by"] is None else UserId(row["approved_by"]),
+        refused_at=row["refused_at"],
         device=None if device is None else DeviceId(device),
         is_new=row["is_new"],
     )

@@ -8,16 +8,20 @@ from typing import Final
 import msgspec
 
 from hodhod_server.domain.ids import DeviceId, UserId
-from hodhod_server.domain.models import Device
+from hodhod_server.domain.models import Device, Entrant, User
+from hodhod_server.store.accounts import user_from
 from hodhod_server.store.database import Row, Tx, rows_affected
 from hodhod_server.store.queries import Queries
 
 SQL: Final = Queries.load("devices")
 INSERT: Final = SQL["insert"]
 FIND: Final = SQL["find"]
+FIND_TWIN: Final = SQL["find_twin"]
+LIFT_HOLD: Final = SQL["lift_hold"]
 OF_USER: Final = SQL["of_user"]
 LOCK_BY_TOKEN: Final = SQL["lock_by_token"]
-USE_KEY: Final = SQL["use_key"]
+RETURN_BY_KEY: Final = SQL["return_by_key"]
+REFRESH: Final = SQL["refresh"]
 END: Final = SQL["end"]
 END_OF_USER: Final = SQL["end_of_user"]
 ENDED_SINCE: Final = SQL["ended_since"]
@@ -44,16 +48,30 @@ def _device(row: Row) -> Device:
         created_at=row["created_at"],
         last_seen_at=row["last_seen_at"],
         revoked_at=row["revoked_at"],
+        held_until=row["held_until"],
     )
 
 
 async def insert(
-    tx: Tx, user: UserId, *, name: str, platform: str, public_key: bytes | None, now: datetime
+    tx: Tx, user: UserId, entrant: Entrant, now: datetime, held_until: datetime | None = None
 ) -> Device:
     """A new device of a person."""
-    row = await tx.fetchrow(INSERT, user, name, platform, public_key, now)
+    row = await tx.fetchrow(
+        INSERT, user, entrant.name, entrant.platform, entrant.public_key, now, held_until
+    )
     assert row is not None
     return _device(row)
+
+
+async def find_twin(tx: Tx, user: UserId, entrant: Entrant, since: datetime) -> Device | None:
+    """The device that this program was let in as moments ago, and whose answer was lost."""
+    row = await tx.fetchrow(FIND_TWIN, user, entrant.public_key, since)
+    return None if row is None else _device(row)
+
+
+async def lift_hold(tx: Tx, device: DeviceId) -> None:
+    """The device need not wait any more."""
+    await tx.execute(LIFT_HOLD, device)
 
 
 async def find(tx: Tx, device: DeviceId) -> Device | None:
@@ -73,9 +91,23 @@ async def lock_by_token(tx: Tx, token_hash: bytes) -> Device | None:
     return None if row is None else _device(row)
 
 
-async def use_key(tx: Tx, device: DeviceId, *, at_ms: int, now: datetime) -> bool:
-    """Take a signed time. False if it, or a later one, was taken before, or the device ended."""
-    return rows_affected(await tx.execute(USE_KEY, device, at_ms, now)) == 1
+async def return_by_key(
+    tx: Tx, device: DeviceId, *, at_ms: int, now: datetime, token_hash: bytes, expires_at: datetime
+) -> User | None:
+    """Take a signed time, withdraw the device's tokens and issue this one.
+
+    `None` if the time, or a later one, was taken before, or the device ended.
+    """
+    row = await tx.fetchrow(RETURN_BY_KEY, device, at_ms, now, token_hash, expires_at)
+    return None if row is None else user_from(row)
+
+
+async def refresh(
+    tx: Tx, token_hash: bytes, next_hash: bytes, now: datetime, expires_at: datetime
+) -> tuple[DeviceId, User] | None:
+    """Use an unused token up and issue its successor. `None`: there is more to this token."""
+    row = await tx.fetchrow(REFRESH, token_hash, next_hash, now, expires_at)
+    return None if row is None else (DeviceId(row["device_id"]), user_from(row))
 
 
 async def end(tx: Tx, device: DeviceId, now: datetime) -> None:

@@ -13,6 +13,10 @@ DELETE_CHALLENGES: Final = SQL["delete_challenges"]
 DELETE_SENDS: Final = SQL["delete_sends"]
 DELETE_REFRESH_TOKENS: Final = SQL["delete_refresh_tokens"]
 
+DELETE_TRIES: Final = SQL["delete_tries"]
+DELETE_RETURN_KEYS: Final = SQL["delete_return_keys"]
+DELETE_DEVICE_LINKS: Final = SQL["delete_device_links"]
+
 
 async def delete_challenges(tx: Tx, created_before: datetime, rows_max: int) -> int:
     """How many challenges were deleted, the oldest first."""
@@ -27,3 +31,18 @@ async def delete_sends(tx: Tx, began_before: datetime, rows_max: int) -> int:
 async def delete_refresh_tokens(tx: Tx, expired_before: datetime, rows_max: int) -> int:
     """How many refresh tokens were deleted, the oldest first."""
     return rows_affected(await tx.execute(DELETE_REFRESH_TOKENS, expired_before, rows_max))
+
+
+async def delete_tries(tx: Tx, ended_before: datetime, rows_max: int) -> int:
+    """How many counts of tries were deleted, those that came back first."""
+    return rows_affected(await tx.execute(DELETE_TRIES, ended_before, rows_max))
+
+
+async def delete_return_keys(tx: Tx, expired_before: datetime, rows_max: int) -> int:
+    """How many tokens of sign-outs were deleted, the oldest first."""
+    return rows_affected(await tx.execute(DELETE_RETURN_KEYS, expired_before, rows_max))
+
+
+async def delete_device_links(tx: Tx, approved_before: datetime, rows_max: int) -> int:
+    """How many links were deleted, the oldest first."""
+    return rows_affected(await tx.execute(DELETE_DEVICE_LINKS, approved_before, rows_max))

@@ -130,6 +130,12 @@ ARRIVALS_REFUSED: Final = Counter(
     ["provider"],
 )
 SIGNUP_TRIES: Final = Counter("hodhod_signup_tries_total", "Codes entered.", ["result"])
+GUARD_TRIES: Final = Counter(
+    "hodhod_guard_tries_total", "PINs and one-time codes entered.", ["result"]
+)
+SIGN_INS_UNASKED: Final = Counter(
+    "hodhod_sign_ins_unasked_total", "Sign-ins that no signed-in device was asked about."
+)
 SIGNUPS: Final = Counter("hodhod_signups_total", "Numbers proved, by account.", ["account"])
 SESSIONS_CONTINUED: Final = Counter(
     "hodhod_sessions_continued_total", "Devices let in again without a code.", ["way"]

@@ -26,6 +26,9 @@ class Sweeper:
             "challenge": expiry.forget_challenges,
             "send": expiry.forget_sends,
             "refresh_token": expiry.forget_refresh_tokens,
+            "tries": expiry.forget_tries,
+            "return_key": expiry.forget_return_keys,
+            "device_link": expiry.forget_device_links,
         }
 
     async def run(self) -> None:

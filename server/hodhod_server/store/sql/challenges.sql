@@ -66,6 +66,7 @@ WITH held AS (
     SELECT challenge_id, phone_hash, phone_encrypted, device_name, platform, device_key
     FROM challenges AS c
     WHERE challenge_id = $1 AND wrong_tries = $2 AND device_id IS NULL AND cancelled_at IS NULL
+        AND refused_at IS NULL
         AND NOT EXISTS (SELECT FROM users AS u WHERE u.phone_hash = c.phone_hash)
         AND NOT EXISTS (
             SELECT FROM challenges AS o
@@ -110,7 +111,7 @@ WHERE challenge_id = $1 AND device_id IS NULL
 -- Those that a text from this number may accept.
 SELECT challenge_id FROM challenges
 WHERE phone_hash = $1 AND created_at > $2 AND device_id IS NULL AND cancelled_at IS NULL
-    AND code_accepted_at IS NULL
+    AND code_accepted_at IS NULL AND refused_at IS NULL
 ORDER BY created_at DESC
 
 -- name: versions

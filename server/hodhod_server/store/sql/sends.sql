@@ -3,19 +3,20 @@
 -- longer to commit than the next one would be overlooked for good.
 SELECT * FROM challenges
 WHERE handoffs = '{}' AND created_at >= $1 AND device_id IS NULL AND cancelled_at IS NULL
-    AND code_accepted_at IS NULL AND NOT is_inbound_only AND challenge_id <> ALL ($2::text[])
+    AND code_accepted_at IS NULL AND NOT is_inbound_only AND refused_at IS NULL AND challenge_id <> ALL ($2::text[])
 ORDER BY created_at LIMIT $3
 
 -- name: unfinished
 -- Every challenge that may still get a code.
 SELECT challenge_id FROM challenges
 WHERE created_at >= $1 AND device_id IS NULL AND cancelled_at IS NULL AND code_accepted_at IS NULL
-    AND NOT is_inbound_only
+    AND NOT is_inbound_only AND refused_at IS NULL
 ORDER BY created_at
 
 -- name: news
 SELECT challenge_id, news_at, voice_wanted_at, seen_at, accepted_by,
-    (device_id IS NOT NULL OR code_accepted_at IS NOT NULL OR cancelled_at IS NOT NULL) AS is_over
+    (device_id IS NOT NULL OR code_accepted_at IS NOT NULL OR cancelled_at IS NOT NULL
+        OR refused_at IS NOT NULL) AS is_over
 FROM challenges WHERE news_at >= $1 ORDER BY news_at
 
 -- name: delivered
@@ -34,7 +35,7 @@ WITH wanted AS (
     UPDATE challenges AS c SET handoffs = c.handoffs || w.began_at
     FROM wanted AS w
     WHERE c.challenge_id = w.challenge_id AND c.device_id IS NULL AND c.cancelled_at IS NULL
-        AND c.code_accepted_at IS NULL AND c.seen_at IS NULL AND c.wrong_tries < $8
+        AND c.code_accepted_at IS NULL AND c.seen_at IS NULL AND c.refused_at IS NULL AND c.wrong_tries < $8
         AND NOT EXISTS (
             SELECT FROM unnest($10::int[], $11::interval[]) AS rule (most, per)
             WHERE w.kind <> 'first' AND rule.most <= (

@@ -20,3 +20,24 @@ DELETE FROM refresh_tokens WHERE token_hash = ANY (ARRAY(
     ORDER BY expires_at LIMIT $2
     FOR UPDATE SKIP LOCKED
 ))
+
+-- name: delete_tries
+DELETE FROM tries WHERE subject = ANY (ARRAY(
+    SELECT subject FROM tries WHERE ends_at < $1
+    ORDER BY ends_at LIMIT $2
+    FOR UPDATE SKIP LOCKED
+))
+
+-- name: delete_return_keys
+DELETE FROM return_keys WHERE key_hash = ANY (ARRAY(
+    SELECT key_hash FROM return_keys WHERE expires_at < $1
+    ORDER BY expires_at LIMIT $2
+    FOR UPDATE SKIP LOCKED
+))
+
+-- name: delete_device_links
+DELETE FROM device_links WHERE link_id = ANY (ARRAY(
+    SELECT link_id FROM device_links WHERE approved_at < $1
+    ORDER BY approved_at LIMIT $2
+    FOR UPDATE SKIP LOCKED
+))

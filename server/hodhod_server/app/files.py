@@ -1,0 +1,65 @@
+"""The media and worker roles put together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from hodhod_server.app.parts import Parts, Role, keys_of
+from hodhod_server.blobs.filesystem import open_filesystem
+from hodhod_server.domain.clock import Clock
+from hodhod_server.media.downloads import Downloads
+from hodhod_server.media.routes import add_media
+from hodhod_server.media.tus import Tus
+from hodhod_server.services.expiry import Expiry
+from hodhod_server.services.files import Files
+from hodhod_server.services.media_links import MediaLinks
+from hodhod_server.services.sessions import NoAnnouncer, Sessions
+from hodhod_server.services.uploads import Uploads
+from hodhod_server.settings import Settings
+from hodhod_server.store.database import (
+    open_database,
+)
+from hodhod_server.web.callers import use_authenticator
+from hodhod_server.web.health import add_health
+from hodhod_server.web.serving import new_app
+from hodhod_server.workers.sweeps import Sweeper
+
+
+@contextlib.asynccontextmanager
+async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
+    """Uploads and downloads."""
+    keys, own = keys_of(settings), settings.media
+    async with (
+        open_database(settings.database, Role.MEDIA) as database,
+        open_filesystem(own.directory, own.sync_bytes) as blobs,
+    ):
+        sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
+        tus = Tus(Uploads(database, blobs, clock, own), upload_bytes_max=own.upload_bytes_max)
+        links = MediaLinks(
+            keys.media_link, clock, link_s=own.link_s, base_url=settings.public.media_url
+        )
+        app = new_app()
+        add_health(app, database.is_reachable)
+        use_authenticator(app, sessions)
+        downloads = Downloads(Files(database, blobs), links, readers_max=own.readers_max)
+        add_media(app, tus, downloads)
+        yield Parts(app=app, loops=(sessions.run,))
+
+
+@contextlib.asynccontextmanager
+async def worker(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
+    """What is done by the clock; its socket serves only health."""
+    own = settings.media
+    async with (
+        open_database(settings.database, Role.WORKER) as database,
+        open_filesystem(own.directory, own.sync_bytes) as blobs,
+    ):
+        sweeper = Sweeper(
+            Uploads(database, blobs, clock, own),
+            Expiry(database, clock, sends_kept_days=settings.signup.sends_kept_days),
+            every_s=settings.worker.sweep_s,
+        )
+        app = new_app()
+        add_health(app, database.is_reachable)
+        yield Parts(app=app, loops=(sweeper.run,))

@@ -1,0 +1,87 @@
+"""Roles in this process: sockets, background loops and signals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+from hodhod_server.app.files import media, worker
+from hodhod_server.app.gateways import gateway
+from hodhod_server.app.newcomers import signup
+from hodhod_server.app.parts import Loop, Parts, Role
+from hodhod_server.domain.clock import Clock, SystemClock
+from hodhod_server.settings import ListenSettings, Settings
+from hodhod_server.telemetry import logs
+from hodhod_server.web.serving import serve
+
+log = logs.get("app")
+COLLECT_AFTER: Final = (50_000, 20, 50)  # a young collection is a millisecond or two
+
+
+ROLES: Final[dict[Role, Callable[[Settings, Clock], AbstractAsyncContextManager[Parts]]]] = {
+    Role.GATEWAY: gateway,
+    Role.SIGNUP: signup,
+    Role.MEDIA: media,
+    Role.WORKER: worker,
+}
+
+
+async def run(role: Role, settings: Settings) -> None:
+    """Serve one role until SIGTERM or SIGINT."""
+    await run_all({role: settings})
+
+
+async def run_all(settings: Mapping[Role, Settings]) -> None:
+    """Serve roles in this process, each on its own sockets, until SIGTERM or SIGINT.
+
+    A loop that dies ends the process, loudly.
+    """
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with contextlib.AsyncExitStack() as stack:
+        opened = [
+            (await stack.enter_async_context(ROLES[role](own, SystemClock())), own.listen)
+            for role, own in settings.items()
+        ]
+        await _serve_until(stopped, opened)
+    log.info("process.stopped")
+
+
+async def _serve_until(
+    stopped: asyncio.Event, opened: Sequence[tuple[Parts, ListenSettings]]
+) -> None:
+    """Every background loop of the process is started here and nowhere else.
+
+    They start before the sockets and stop after them, so that no request meets half a process.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        loops = [tasks.create_task(_forever(loop)) for parts, _ in opened for loop in parts.loops]
+        async with contextlib.AsyncExitStack() as sockets:
+            for parts, listen in opened:
+                await sockets.enter_async_context(serve(parts.app, listen))
+                log.info("process.ready", port=listen.port)
+            _spare_the_collector()
+            await stopped.wait()
+        for loop in loops:
+            loop.cancel()
+
+
+def _spare_the_collector() -> None:
+    """Let the cyclic collector leave what lives as long as the process, and come seldom.
+
+    At its defaults it took a fifth of a busy gateway's CPU: a burst of messages looks to it like
+    a leak.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+
+
+async def _forever(loop: Loop) -> None:
+    await loop()
