@@ -134,7 +134,9 @@ class Newcomer:
         return [found for text in await self.texts() for found in re.findall(r"[0-9]{6}", text)]
 
     async def code(self) -> str:
-        """The newest code; waits for the first."""
+        """The newest code; waits for the first of the running challenge."""
+        if self.id:
+            await self.until("sent_at", lambda told: told is not None)
         await self.texts(1)
         return (await self.codes())[-1]
 

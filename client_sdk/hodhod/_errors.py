@@ -5,8 +5,7 @@ HodhodError
 │   └── SendUnconfirmed     nothing: the message is kept and goes out by itself
 ├── SignedOut               sign in (again)
 ├── Refused                 the server said no: `code` says why, `titles` say it to a person
-│   ├── TryLater            the same again, after `retry_after_s`
-│   ├── ProofRequired       this device was too slow to compute what the server asks for
+│   ├── TryLater (ProofRequired)    the same again, after `retry_after_s`; on a faster device
 │   ├── InvalidInput        correct what the person typed
 │   ├── CodeWrong  NameRequired  ChallengeOver      what is left of a sign-up
 │   ├── PinRequired (TotpRequired)  PinWrong        ask for the PIN, or for a one-time code

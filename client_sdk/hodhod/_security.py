@@ -11,7 +11,7 @@ from hodhod._api import Api
 from hodhod._groups import Nothing
 from hodhod._http import Call
 from hodhod._models import SignInAsked
-from hodhod._signup import Challenge
+from hodhod._signup import Challenge, accept
 
 Leave = Callable[[], Awaitable[None]]
 
@@ -128,7 +128,7 @@ class Security:
         Raises `CodeWrong`, `PinRequired`, `PinWrong`, `ChallengeOver`, and `Refused` for a number
         of somebody else's.
         """
-        name, secret = await challenge.accept(code)
+        name, secret = await accept(challenge, code)
         body = _NewNumber(challenge=name, secret=secret, pin=pin, totp=totp)
         await self._do("POST", "/v1/me/number", body)
 

@@ -253,14 +253,18 @@ class Challenge:
         proof = _Verify(self._secret, code, name, pin=pin, totp=totp, fresh=fresh)
         return await self._welcome(await self._door.verify(self._standing.id, proof))
 
-    async def accept(self, code: str) -> tuple[str, str]:
-        """Prove the number without signing in; see `client.security.change_number`.
-
-        Returns what names the challenge, and its secret. Raises as `verify`.
-        """
+    async def _accept(self, code: str) -> tuple[str, str]:
         proof = _Verify(self._secret, code)
         self._standing = await self._door.accept(self._standing.id, proof)
         return self._standing.id, self._secret
+
+
+async def accept(challenge: Challenge, code: str) -> tuple[str, str]:
+    """Prove the number without signing in; returns what names the challenge, and its secret.
+
+    Raises as `Challenge.verify`.
+    """
+    return await challenge._accept(code)
 
 
 class Door:

@@ -60,7 +60,7 @@ async def test_the_number_is_asked_once(
     assert wrong.refusal == (403, "sign_in_number_wrong")
     again = await _approve(gate, session, elsewhere.id, right)
     assert again.refusal == (429, "tries_exhausted")
-    assert (await _enter(elsewhere)).refusal == (409, "wrong_state")
+    assert (await _enter(elsewhere)).refusal == (400, "code_malformed")
     assert (await _enter(elsewhere, code=await elsewhere.code())).status == 200
 
 

@@ -118,6 +118,14 @@ class ObservedCommands(Commands):
             self._note_refused(caller, frame)
 
 
+def _writer(
+    postgres: Postgres, clock: LoopClock, announcer: Announcer, posting: Posting
+) -> GroupCommit:
+    """As `app.gateways` makes it, on one connection."""
+    told = announcer.announce, posting.recheck, announcer.doubt
+    return GroupCommit(postgres.pool(1), GROUP_COMMIT, clock, *told)
+
+
 class Gateway:
     """One life of one gateway: a new one is made for each start."""
 
@@ -134,8 +142,7 @@ class Gateway:
         self.redis: Final[MemoryRedis] = redis.client(process)
         self.cables: Final[list[Cable]] = []
         clock = LoopClock()
-        database, log_only = postgres.pool(POOL), postgres.pool(1)
-        name = GatewayId(process.name)
+        database, name = postgres.pool(POOL), GatewayId(process.name)
         broker = RedisBroker(self.redis.as_redis, "sim", name, dice)
         sessions = Sessions(database, KEYS, clock, SECURITY, broker)
         self._register = sabotage.register(self.redis.as_redis, "sim", name, broker)
@@ -150,9 +157,7 @@ class Gateway:
         self._delivery = delivery = Delivery(sabotage.broker(broker), hub)
         posting = Posting(rights, SlowPace(self.redis.as_redis, "sim"), clock)
         announcer = Announcer(delivery)
-        self._writer = writer = GroupCommit(
-            log_only, GROUP_COMMIT, clock, announcer.announce, posting.recheck, announcer.doubt
-        )
+        self._writer = writer = _writer(postgres, clock, announcer, posting)
         changes = ChatChanges(database, rights, delivery, announcer, broker, clock)
         load = Told()
         inside = Inside(
