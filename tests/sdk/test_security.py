@@ -40,6 +40,7 @@ async def sara(node: Node) -> AsyncIterator[Client]:
     """Signed in on her phone."""
     async with Client(node.url) as client:
         challenge = await client.request_code(SARA)
+        await challenge.wait_sent()
         await challenge.verify(await node.code(SARA), name="Sara")
         await client.chats()
         yield client
@@ -65,6 +66,7 @@ async def test_a_refused_device_stays_out(node: Node, sara: Client) -> None:
         asked = await next_of(sara, SignInAsked)
         await sara.security.refuse_sign_in(asked.challenge)
         with pytest.raises(ChallengeOver):
+            await challenge.wait_sent()
             await challenge.verify(await node.code(SARA))
 
 
@@ -82,6 +84,7 @@ async def test_a_link_is_shown_scanned_and_approved(node: Node, sara: Client) ->
 async def test_a_pin_guards_the_number_and_lifts_the_hold(node: Node, sara: Client) -> None:
     async with Client(node.url) as tablet:
         challenge = await tablet.request_code(SARA)
+        await challenge.wait_sent()
         await challenge.verify(await node.code(SARA))
         assert (await tablet.security.guards()).held_until is not None
         with pytest.raises(NotAllowed):
@@ -92,9 +95,11 @@ async def test_a_pin_guards_the_number_and_lifts_the_hold(node: Node, sara: Clie
     async with Client(node.url) as thief:
         challenge = await thief.request_code(SARA)
         with pytest.raises(PinRequired) as asked:
+            await challenge.wait_sent()
             await challenge.verify(await node.code(SARA))
         assert asked.value.fresh_from > 0
         with pytest.raises(PinWrong) as wrong:
+            await challenge.wait_sent()
             await challenge.verify(await node.code(SARA), pin="0000")
         assert wrong.value.tries_left == 9
     kinds = [(await next_of(sara, AccountNotice)).kind for _ in range(2)]
@@ -104,6 +109,7 @@ async def test_a_pin_guards_the_number_and_lifts_the_hold(node: Node, sara: Clie
 async def test_who_signs_out_comes_back_by_what_was_kept(node: Node, tmp_path: Path) -> None:
     async with Client(node.url, state=tmp_path / "sara.session") as client:
         challenge = await client.request_code(SARA)
+        await challenge.wait_sent()
         user = await challenge.verify(await node.code(SARA), name="Sara")
         key = await client.security.new_recovery_key()
         await client.security.sign_out()
@@ -128,11 +134,14 @@ async def test_an_app_guards_the_number_and_the_number_can_be_changed(
     async with Client(node.url) as tablet:
         challenge = await tablet.request_code(SARA)
         with pytest.raises(TotpRequired):
+            await challenge.wait_sent()
             await challenge.verify(await node.code(SARA))
         with pytest.raises(PinWrong):
+            await challenge.wait_sent()
             await challenge.verify(await node.code(SARA), totp=app.now())
     await sara.security.remove_totp()
     moved = await sara.request_code(NEW)
+    await moved.wait_sent()
     wrong = "000000" if await node.code(NEW) != "000000" else "111111"
     with pytest.raises(CodeWrong):
         await sara.security.change_number(moved, wrong)
