@@ -64,15 +64,19 @@ async def running_node(
     told = public or node
     known = PublicSettings(gateway_url=told.gateway, signup_url=told.signup, media_url=told.media)
     async with contextlib.AsyncExitStack() as stack:
-        loops = await stack.enter_async_context(_Loops())
+        opened: list[tuple[app.Parts, ListenSettings]] = []
         for role, address in zip(ROLES, node, strict=True):
             listen = ListenSettings(port=int(address.rpartition(":")[2]))
             own = settings.model_copy(update={"public": known, "listen": listen})
-            opened = app.ROLES[role](own, clock or SystemClock())
-            parts = await stack.enter_async_context(opened)
-            await stack.enter_async_context(serve(parts.app, listen))
+            parts = await stack.enter_async_context(app.ROLES[role](own, clock or SystemClock()))
+            opened.append((parts, listen))
+        # As `app` does it: loops start before the sockets and stop after them.
+        loops = await stack.enter_async_context(_Loops())
+        for parts, _ in opened:
             for loop in parts.loops:
                 loops.start(loop)
+        for parts, listen in opened:
+            await stack.enter_async_context(serve(parts.app, listen))
         yield node
 
 

@@ -65,8 +65,8 @@ async def test_a_refused_device_stays_out(node: Node, sara: Client) -> None:
         challenge = await tablet.request_code(SARA)
         asked = await next_of(sara, SignInAsked)
         await sara.security.refuse_sign_in(asked.challenge)
+        await challenge.wait_sent()
         with pytest.raises(ChallengeOver):
-            await challenge.wait_sent()
             await challenge.verify(await node.code(SARA))
 
 
@@ -94,12 +94,12 @@ async def test_a_pin_guards_the_number_and_lifts_the_hold(node: Node, sara: Clie
         assert (await tablet.security.guards()).held_until is None
     async with Client(node.url) as thief:
         challenge = await thief.request_code(SARA)
+        await challenge.wait_sent()
         with pytest.raises(PinRequired) as asked:
-            await challenge.wait_sent()
             await challenge.verify(await node.code(SARA))
         assert asked.value.fresh_from > 0
+        await challenge.wait_sent()
         with pytest.raises(PinWrong) as wrong:
-            await challenge.wait_sent()
             await challenge.verify(await node.code(SARA), pin="0000")
         assert wrong.value.tries_left == 9
     kinds = [(await next_of(sara, AccountNotice)).kind for _ in range(2)]
@@ -133,11 +133,11 @@ async def test_an_app_guards_the_number_and_the_number_can_be_changed(
     await sara.security.confirm_totp(app.now())
     async with Client(node.url) as tablet:
         challenge = await tablet.request_code(SARA)
+        await challenge.wait_sent()
         with pytest.raises(TotpRequired):
-            await challenge.wait_sent()
             await challenge.verify(await node.code(SARA))
+        await challenge.wait_sent()
         with pytest.raises(PinWrong):
-            await challenge.wait_sent()
             await challenge.verify(await node.code(SARA), totp=app.now())
     await sara.security.remove_totp()
     moved = await sara.request_code(NEW)
