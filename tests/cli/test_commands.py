@@ -10,7 +10,10 @@ from click.testing import CliRunner
 from hodhod_server.cli.commands import hodhod
 from hodhod_server.settings import DatabaseSettings, Settings
 
-COMMANDS = (["up"], ["serve"], ["migrate"], ["migrate", "up"], ["migrate", "status"])
+COMMANDS = (
+    *(["up"], ["serve"], ["migrate"], ["migrate", "up"], ["migrate", "status"]),
+    *(["signup"], ["signup", "funnel"], ["signup", "explain"]),
+)
 STORES = {"HODHOD__DATABASE__URL": "postgresql://h@/h", "HODHOD__REDIS__URL": "redis://h/0"}
 
 

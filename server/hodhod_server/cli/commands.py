@@ -8,6 +8,7 @@ from hodhod_server.cli.failures import Commands
 from hodhod_server.cli.migrate import migrate
 from hodhod_server.cli.serve import serve
 from hodhod_server.cli.show_settings import show_settings
+from hodhod_server.cli.signup import signup
 from hodhod_server.cli.up import up
 
 
@@ -22,5 +23,5 @@ def hodhod() -> None:
     """
 
 
-for _command in (up, serve, migrate, show_settings):
+for _command in (up, serve, migrate, signup, show_settings):
     hodhod.add_command(_command)
