@@ -111,6 +111,7 @@ class Dispatcher:
                 work.cancel()
         finally:
             self._desk.outlook.stop_telling()
+            self._plan.figures.clear()
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as calls:
