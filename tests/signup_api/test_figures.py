@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
 from prometheus_client import REGISTRY
 
-from hodhod_server.domain.ladder import SendKind
+from hodhod_server.domain.ids import ChallengeId
+from hodhod_server.domain.ladder import LadderRules, SendKind
 from hodhod_server.services.dispatch_figures import Figures
+from hodhod_server.services.signup import rules_of
+from hodhod_server.services.stories import Stories, What
+from hodhod_server.settings import SignupSettings
 from hodhod_server.sms.dispatch_queue import Wanted
 from hodhod_server.sms.provider import Channel, Outcome, OutcomeClass
 from hodhod_server.sms.router import Router
@@ -68,6 +73,36 @@ async def test_a_code_that_was_seen_and_then_typed_is_counted_through_the_whole_
     )
     async with database.connection() as connection:
         assert await connection.fetchval("SELECT cost FROM sends") == 120
+
+
+async def test_a_sign_up_is_told_as_the_dispatcher_wrote_it_down(
+    open_door: OpenDoor, clock: FakeClock, database: Database
+) -> None:
+    refusing, other = ScriptedProvider(OutcomeClass.PROVIDER_FAULT), ScriptedProvider(name="second")
+    stories = Stories(database, clock, rules_of(SignupSettings()), LadderRules())
+    async with open_door(refusing, other) as house:
+        newcomer = Newcomer(house.door, clock)
+        await newcomer.start_and_wait()
+        clock.advance(1)
+        waiting = await stories.tell(ChallengeId(newcomer.id))
+        while waiting.next is None:  # the dispatcher tells each second
+            await asyncio.sleep(0.05)
+            waiting = await stories.tell(ChallengeId(newcomer.id))
+        codes = [*refusing.codes, *other.codes]
+        assert (await newcomer.verify(codes[-1])).status == 200
+        told = await stories.tell(ChallengeId(newcomer.id))
+    assert (waiting.state, waiting.is_dispatched, waiting.next.kind) == ("sent", True, "hedge")
+    assert (told.state, told.next) == ("verified", None)
+    assert [str(item.what) for item in told.happenings[-2:]] == ["accepted", "signed_in"]
+    assert told.happenings[-1].is_new
+    handed = [item for item in told.happenings if item.what is What.HANDED_OVER]
+    assert {item.provider for item in handed} <= {"first", "second"}
+    for item in handed:
+        assert item.why is not None
+        assert {weighed.provider for weighed in item.why.candidates} == {"first", "second"}
+    said = repr(told)
+    assert newcomer.phone[-7:] not in said
+    assert codes[-1] not in said
 
 
 def test_a_breaker_that_opens_is_an_event_and_a_state() -> None:
