@@ -12,7 +12,7 @@ from hodhod_server.settings import DatabaseSettings, Settings
 
 COMMANDS = (
     *(["up"], ["serve"], ["migrate"], ["migrate", "up"], ["migrate", "status"]),
-    *(["signup"], ["signup", "callbacks"]),
+    *(["signup"], ["signup", "callbacks"], ["signup", "funnel"], ["signup", "explain"]),
 )
 STORES = {"HODHOD__DATABASE__URL": "postgresql://h@/h", "HODHOD__REDIS__URL": "redis://h/0"}
 

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 import msgspec
 
-from hodhod_server import settings, supervisor
-from hodhod_server.engines import StartFailed
-from hodhod_server.settings import DatabaseSettings
+from hodhod_server.cli.database_choice import chosen_database, database_options
 from hodhod_server.store import migrations
 from hodhod_server.store.migrations import Migration
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _options(command: F) -> F:
-    data_dir = click.option(
-        "--data-dir",
-        type=click.Path(file_okay=False, path_type=Path),
-        help="Use the database of the `hodhod up` that runs there, not the setting database.url.",
-    )
-    return data_dir(click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command))
 
 
 @click.group()
@@ -41,7 +27,7 @@ def migrate() -> None:
 
 
 @migrate.command("up")
-@_options
+@database_options
 def apply(data_dir: Path | None, as_json: bool) -> None:
     """Apply what is missing. Safe to run from several nodes at once.
 
@@ -50,14 +36,14 @@ def apply(data_dir: Path | None, as_json: bool) -> None:
       hodhod migrate up
       HODHOD__DATABASE__URL=postgresql://hodhod@db/hodhod hodhod migrate up --json
     """
-    applied = asyncio.run(migrations.up(_database(data_dir)))
+    applied = asyncio.run(migrations.up(chosen_database(data_dir)))
     _print([msgspec.structs.replace(migration, applied=True) for migration in applied], as_json)
     if not applied and not as_json:
         click.echo("nothing to apply")
 
 
 @migrate.command()
-@_options
+@database_options
 def status(data_dir: Path | None, as_json: bool) -> None:
     """Every migration and whether the database has it.
 
@@ -66,16 +52,7 @@ def status(data_dir: Path | None, as_json: bool) -> None:
       hodhod migrate status
       hodhod migrate status --data-dir .hodhod --json
     """
-    _print(asyncio.run(migrations.status(_database(data_dir))), as_json)
-
-
-def _database(data_dir: Path | None) -> DatabaseSettings:
-    if data_dir is not None:
-        return DatabaseSettings(url=supervisor.read_processes(data_dir).database_url)
-    database = settings.load().database
-    if not database.url:
-        raise StartFailed("database.url is not set: set HODHOD__DATABASE__URL, or pass --data-dir")
-    return database
+    _print(asyncio.run(migrations.status(chosen_database(data_dir))), as_json)
 
 
 def _print(listed: Sequence[Migration], as_json: bool) -> None:

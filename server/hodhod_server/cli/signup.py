@@ -1,4 +1,4 @@
-"""`hodhod signup`: what an operator needs to connect those who carry codes."""
+"""`hodhod signup`: what an operator needs to connect those who carry codes, and to watch them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import click
 import msgspec
 
 from hodhod_server import app, settings
+from hodhod_server.cli.signup_explain import explain
+from hodhod_server.cli.signup_funnel import funnel
 from hodhod_server.domain.callback_addresses import callback_path
 from hodhod_server.engines import StartFailed
 from hodhod_server.sms.opening import calls_back
@@ -18,6 +20,8 @@ def signup() -> None:
     \b
     Examples:
       hodhod signup callbacks
+      hodhod signup funnel --since 1h
+      hodhod signup explain QcZP0pZcTJmLYb1b2u7F1A
     """
 
 
@@ -54,3 +58,7 @@ def callbacks(as_json: bool) -> None:
         click.echo("no provider in the settings calls back", err=True)
     elif not address:
         click.echo("public.signup_url is not set: put sign-up's address before these", err=True)
+
+
+signup.add_command(funnel)
+signup.add_command(explain)

@@ -20,7 +20,7 @@ from hodhod_server.domain.ids import ChallengeId
 from hodhod_server.domain.inbound_codes import tag_of
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.phone import open_phone
-from hodhod_server.sms.provider import CodeMessage, Outcome, OutcomeClass, Provider
+from hodhod_server.sms.provider import CodeMessage, Outcome, OutcomeClass, Provider, Terms
 from hodhod_server.telemetry import logs, metrics
 
 log = logs.get("dispatch")
@@ -80,10 +80,13 @@ class Calls:
         except Exception:
             log.exception("provider.defect", provider=call.provider)
             outcome = Outcome(kind=OutcomeClass.AMBIGUOUS, answer="defect")
+        outcome = _priced(outcome, self._providers[call.provider].terms)
         metrics.SIGNUP_HANDOFF_SECONDS.labels(call.provider).observe(loop_time() - began_s)
         metrics.SIGNUP_HANDOFFS.labels(
             call.provider, call.challenge.operator, call.kind, str(outcome.kind)
         ).inc()
+        if outcome.cost:
+            metrics.SIGNUP_COST.labels(call.provider, call.challenge.operator).inc(outcome.cost)
         if not outcome.is_taken:
             log.info("handoff.refused", provider=call.provider, outcome=str(outcome.kind))
         on_answer(Answer(call, outcome, self._clock.now()))
@@ -107,3 +110,10 @@ class Calls:
             reference=f"{challenge.challenge}-{call.number}",
             valid_s=int(left.total_seconds()),
         )
+
+
+def _priced(outcome: Outcome, terms: Terms) -> Outcome:
+    """Few providers tell what a message costs; of the others it is what was agreed."""
+    if not outcome.is_taken or outcome.cost is not None or not terms.cost:
+        return outcome
+    return msgspec.structs.replace(outcome, cost=terms.cost)

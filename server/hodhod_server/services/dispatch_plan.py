@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
@@ -19,9 +19,9 @@ from hodhod_server.domain.code_texts import ClientKind
 from hodhod_server.domain.ids import ChallengeId
 from hodhod_server.domain.ladder import LadderRules, SendKind, Way, Ways
 from hodhod_server.services.dispatch_calls import Answer, Call
+from hodhod_server.services.dispatch_figures import Figures
 from hodhod_server.services.dispatch_orders import Order, Orders
 from hodhod_server.services.outlook import Prospect
-from hodhod_server.sms.breaker import Health
 from hodhod_server.sms.choice import Choice
 from hodhod_server.sms.dispatch_queue import Wanted
 from hodhod_server.sms.provider import Channel, Outcome, OutcomeClass, Terms
@@ -61,6 +61,7 @@ class Plan:
         self.router = Router(terms, router_rules, random)
         self.orders = Orders(rules, ladder)
         self.first_sends = 0
+        self.figures = Figures(terms, timedelta(seconds=2 * rules.code_validity_s))
 
     def open_ways(self) -> Ways:
         """What newcomers may hope for now. Orders go by all there are: a road that is closed now
@@ -80,18 +81,12 @@ class Plan:
 
     def measure(self) -> None:
         """Show how things stand in the metrics."""
-        metrics.SIGNUP_ORDERS.set(len(self.orders))
-        for channel in dict.fromkeys(item.channel for item in self._terms.values()):
-            median_s, _ = self.router.wait_s(channel)
-            metrics.SIGNUP_WAIT_SECONDS.labels(channel).set(median_s)
-        for state in self.router.states():
-            for health in Health:
-                is_so = state.health is health
-                metrics.SIGNUP_PROVIDER_HEALTH.labels(state.provider, health).set(is_so)
+        self.figures.show(self.router, len(self.orders))
 
     def take(self, found: Sequence[Challenge], now: datetime) -> None:
         """Challenges that are new here."""
         for challenge in found:
+            self.figures.take(challenge)
             self.orders.add(challenge, self._usual_ways, now)
 
     def hear(self, news: News, now: datetime) -> None:
@@ -100,10 +95,11 @@ class Plan:
         order = self.orders.find(key)
         if news.seen_at is not None:
             self.router.note_seen(key, now_s)
+            self.figures.note_seen(key)
         if news.is_over or news.seen_at is not None:
             if news.is_over and news.accepted_by == AcceptedBy.CODE:
                 self.router.note_verified(key, now_s)
-                _count_verified(order)
+                self.figures.note_verified(key, news.at)
             self.router.withdraw(key, now_s)
             self.orders.drop(key)
         elif order is not None:
@@ -151,6 +147,9 @@ class Plan:
             outcome=None,
             provider=beginning.provider,
         )
+        if picked.wanted.kind is SendKind.FIRST:
+            wait = beginning.began_at - order.challenge.created_at
+            metrics.SIGNUP_QUEUE_SECONDS.labels(beginning.channel).observe(wait.total_seconds())
         order.begin(handoffs, send)
         return Call(
             challenge=order.challenge,
@@ -176,6 +175,8 @@ class Plan:
         """A provider has answered; what follows is planned at once."""
         call = answer.call
         self.router.note_outcome(call.send, answer.outcome, _loop_s())
+        if answer.outcome.is_taken:
+            self.figures.note_taken(call.challenge, call.challenge.sends[call.number - 1])
         order = self.orders.find(call.challenge.challenge)
         if order is not None and call.number <= len(order.challenge.sends):
             order.end(call.number, str(answer.outcome.kind))
@@ -217,13 +218,6 @@ def _beginning(order: Order, wanted: Wanted, choice: Choice, now: datetime) -> B
         reason=_words(choice.reason).decode(),
         began_at=order.next_moment(now),
     )
-
-
-def _count_verified(order: Order | None) -> None:
-    """The newest text that was taken is most likely the one that was typed."""
-    sends = [] if order is None else [send for send in order.challenge.sends if send.is_taken]
-    if order is not None and sends:
-        metrics.SIGNUP_VERIFIED.labels(sends[-1].provider, order.challenge.operator).inc()
 
 
 def _loop_s() -> float:

@@ -125,6 +125,7 @@ class Dispatcher:
                     task.cancel()
         finally:
             self._desk.outlook.stop_telling()
+            self._plan.figures.clear()
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as calls:

@@ -185,6 +185,11 @@ class Router:
         median_s = lane.queue.waiting(urgency) / max(0.01, rate_per_s)
         return median_s, 1.3 * median_s + 0.5
 
+    def waiting(self, channel: Channel) -> int:
+        """How many sends wait in the queue."""
+        lane = self._lanes.get(channel)
+        return 0 if lane is None else len(lane.queue)
+
     def rate_per_s(self, channel: Channel) -> float:
         """What may leave in a second."""
         lane = self._lanes.get(channel)

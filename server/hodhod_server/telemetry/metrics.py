@@ -11,6 +11,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 
 LATENCY_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+TYPING_S: Final = (1, 2, 3, 5, 8, 12, 20, 30, 45, 60, 90, 120, 180, 300, 600)
 POWERS_OF_TWO: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 HTTP_REQUESTS: Final = Counter(
@@ -100,6 +101,22 @@ SIGNUP_VERIFIED: Final = Counter(
     "Codes that were typed, by the provider of the newest text.",
     ["provider", "operator"],
 )
+SIGNUP_SEEN: Final = Counter(
+    "hodhod_signup_seen_total",
+    "Texts that newcomers' programs say have come, by the provider of the newest.",
+    ["provider", "operator"],
+)
+SIGNUP_VERIFIED_SECONDS: Final = Histogram(
+    "hodhod_signup_verified_seconds",
+    "From the first hand-off through that provider until the code was typed.",
+    ["provider"],
+    buckets=TYPING_S,
+)
+SIGNUP_COST: Final = Counter(
+    "hodhod_signup_cost_total",
+    "What texts cost, in the operator's unit: as told by the provider, or as agreed.",
+    ["provider", "operator"],
+)
 SIGNUP_INBOUND: Final = Counter(
     "hodhod_signup_inbound_total", "Texts that people sent to our lines.", ["result"]
 )
@@ -109,8 +126,41 @@ SIGNUP_PUT_OFF: Final = Counter(
 SIGNUP_ORDERS: Final = Gauge(
     "hodhod_signup_orders", "Challenges that may still get a code; 0 where another dispatches."
 )
+SIGNUP_DISPATCHING: Final = Gauge(
+    "hodhod_signup_dispatching", "1 in the one process that hands codes over."
+)
+SIGNUP_QUEUE: Final = Gauge(
+    "hodhod_signup_queue_sends", "Hand-offs that wait for their turn.", ["channel"]
+)
+SIGNUP_QUEUE_SECONDS: Final = Histogram(
+    "hodhod_signup_queue_seconds",
+    "From asking for a code to its first hand-off.",
+    ["channel"],
+    buckets=(0.05, 0.1, 0.25, 0.5, *TYPING_S),
+)
 SIGNUP_WAIT_SECONDS: Final = Gauge(
-    "hodhod_signup_wait_seconds", "The wait that half of the newcomers are told.", ["channel"]
+    "hodhod_signup_wait_seconds",
+    "The wait that newcomers are told, by the share of them who wait no longer.",
+    ["channel", "quantile"],
+)
+SIGNUP_INCIDENT: Final = Gauge(
+    "hodhod_signup_incident", "1: texts fail with every provider; newcomers are shown other ways."
+)
+SIGNUP_BREAKER_EVENTS: Final = Counter(
+    "hodhod_signup_breaker_events_total",
+    "Changes of how a provider stands, by what it became and why.",
+    ["provider", "health", "cause"],
+)
+SIGNUP_PROVIDER_PACE: Final = Gauge(
+    "hodhod_signup_provider_pace_per_second", "Hand-offs that may leave in a second.", ["provider"]
+)
+SIGNUP_PROVIDER_IN_FLIGHT: Final = Gauge(
+    "hodhod_signup_provider_in_flight", "Hand-offs without an answer yet.", ["provider"]
+)
+SIGNUP_PROVIDER_SUCCESS: Final = Gauge(
+    "hodhod_signup_provider_success",
+    "Of the first texts, against what is usual by then, the share that the router believes in.",
+    ["provider"],
 )
 SIGNUP_PROVIDER_HEALTH: Final = Gauge(
     "hodhod_signup_provider_health", "1 for how a provider stands.", ["provider", "health"]
