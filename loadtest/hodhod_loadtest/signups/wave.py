@@ -13,7 +13,7 @@ from typing import Final
 
 from hodhod_loadtest.bench.accounting import ServerProcesses, Use
 from hodhod_loadtest.bench.figures import percentile
-from hodhod_loadtest.carriers.street import Street, open_street
+from hodhod_loadtest.carriers.street import OUR_LINE, Street, open_street
 from hodhod_loadtest.local_server import free_port_block, local_server
 from hodhod_loadtest.signups.arrivals import FrontLoaded
 from hodhod_loadtest.signups.cases import Case
@@ -23,7 +23,6 @@ from hodhod_loadtest.signups.journey import Account, Newcomer, Surroundings
 from hodhod_loadtest.signups.outcome import Outcome
 
 TELL_EVERY_S: Final = 10.0
-OUR_LINE: Final = "+983000"
 COMPLAINING: Final = ("warning", "error", "critical")
 
 
