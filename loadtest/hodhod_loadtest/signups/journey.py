@@ -59,6 +59,9 @@ class Surroundings:
     hear: Callable[[str, str], None]
     """Send a text from a phone to the line that was named."""
 
+    typing_s: tuple[float, float] = (5.0, 12.0)
+    """From a text's arrival until its code is typed, or a text of one's own is written."""
+
 
 class Newcomer:
     """Somebody with a phone who wants in."""
@@ -160,7 +163,7 @@ class Newcomer:
             await handset.arrived.wait()
             ways.cancel()
         account.code_s = handset.first_at_s
-        await asyncio.sleep(self._chance.uniform(5, 12))
+        await asyncio.sleep(self._chance.uniform(*self._around.typing_s))
         await self._show_until_in(handset, account)
 
     async def _other_ways(self, asked_s: float, account: Account) -> None:
@@ -179,7 +182,7 @@ class Newcomer:
         inbound = self._challenge.get("inbound")
         if inbound:
             account.way = "message"
-            await asyncio.sleep(self._chance.uniform(5, 12))
+            await asyncio.sleep(self._chance.uniform(*self._around.typing_s))
             self._around.hear(self._phone, inbound["text"])
 
     def _offers(self, channel: str) -> bool:
@@ -199,7 +202,9 @@ class Newcomer:
             account.in_s = self._clock()
         else:
             account.note(told)
-            await asyncio.sleep(max(told.retry_after_s, self._chance.uniform(5, 12)))
+            await asyncio.sleep(
+                max(told.retry_after_s, self._chance.uniform(*self._around.typing_s))
+            )
 
     def _note_promise(self, account: Account, eta: dict[str, float] | None) -> None:
         if eta and account.promised_s is None:

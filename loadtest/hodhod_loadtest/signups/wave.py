@@ -36,6 +36,8 @@ class Wave:
     environment: Mapping[str, str] = field(default_factory=dict)
     """Settings of the server besides those of the case."""
 
+    typing_s: tuple[float, float] = (5.0, 12.0)
+
     @property
     def arrivals(self) -> FrontLoaded:
         return FrontLoaded(self.people, self.seconds)
@@ -105,7 +107,9 @@ class _Crowd:
         self._clock = asyncio.get_running_loop().time
         self._chance = random.Random(wave.seed)
         self._people = people(random.Random(wave.seed))
-        self._around = Surroundings(door=door, handsets=street.handsets, hear=street.hear)
+        self._around = Surroundings(
+            door=door, handsets=street.handsets, hear=street.hear, typing_s=wave.typing_s
+        )
 
     @property
     def lag_p99_s(self) -> float:
