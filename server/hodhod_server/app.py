@@ -101,6 +101,7 @@ from hodhod_wire.close_codes import CloseCode
 
 log = logs.get("app")
 Loop = Callable[[], Awaitable[None]]
+NEWCOMERS_PATIENCE: Final = 5.0  # they wait seconds for a text anyway
 COLLECT_AFTER: Final = (50_000, 20, 50)  # a young collection is a millisecond or two
 
 
@@ -262,7 +263,7 @@ async def signup(
     settings: Settings, clock: Clock, load: Load | None = None
 ) -> AsyncIterator[Parts]:
     """Newcomers and those who come back: challenges, codes, sessions."""
-    probe = LoadProbe(settings.load)
+    probe = LoadProbe(settings.load, NEWCOMERS_PATIENCE)
     keys = keys_of(settings)
     async with (
         open_database(settings.database, Role.SIGNUP, spared=1) as database,
