@@ -35,8 +35,13 @@ class LocalServer:
 
 
 def free_port_block() -> int:
-    """A base port such that it and the ports after it were free just now."""
-    for base in range(20_000, 60_000, 97):
+    """A base port such that it and the ports after it were free just now.
+
+    Each process begins elsewhere: a server takes seconds to open its ports, and others start too.
+    """
+    blocks = list(range(20_000, 32_000, 2 * PORTS_OF_A_SERVER))
+    first = os.getpid() % len(blocks)
+    for base in blocks[first:] + blocks[:first]:
         try:
             with contextlib.ExitStack() as stack:
                 for port in range(base, base + PORTS_OF_A_SERVER):

@@ -19,6 +19,7 @@ from hodhod_loadtest.carriers.desk import Desk
 from hodhod_loadtest.carriers.handsets import Handsets
 from hodhod_loadtest.carriers.law import Carrier, Law
 
+OUR_LINE: Final = "+983000"
 SPEAKING: Final = {
     "kavenegar": kavenegar.routes,
     "smsir": smsir.routes,
@@ -36,7 +37,7 @@ class Line:
     agreed_per_s: float = 200.0
     channel: str = "sms"
     listens: bool = False
-    """Do people's texts to our line come by this one? It speaks as SMS.ir."""
+    """Do people's texts to our line come by this one?"""
 
 
 class Street:
@@ -85,7 +86,7 @@ class Street:
         if line.channel != "sms":
             told["channel"] = line.channel
         if line.listens:
-            told["reads_inbox"] = True
+            told.update({"reads_inbox": True} if line.kind == "smsir" else {"line": OUR_LINE})
         return told
 
     def application(self) -> web.Application:

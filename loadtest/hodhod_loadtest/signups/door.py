@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
+import altcha
 
 LONG_POLL_S: Final = 25
 ANSWER_S: Final = 40.0
@@ -37,9 +38,9 @@ class Door:
         self._url = url
         self.requests = 0
 
-    async def start(self, body: dict[str, Any]) -> Told:
+    async def start(self, body: dict[str, Any], headers: dict[str, str]) -> Told:
         """Ask for a code."""
-        return await self._ask("POST", "", json=body)
+        return await self._ask("POST", "", json=body, headers=headers)
 
     async def follow(self, challenge: str, secret: str, after: int) -> Told:
         """How it stands once it stands otherwise than `after`."""
@@ -52,9 +53,9 @@ class Door:
         body = {"secret": secret, "channel": channel}
         return await self._ask("POST", f"/{challenge}/next", json=body)
 
-    async def verify(self, challenge: str, body: dict[str, Any]) -> Told:
+    async def verify(self, challenge: str, body: dict[str, Any], headers: dict[str, str]) -> Told:
         """Show the code."""
-        return await self._ask("POST", f"/{challenge}/verify", json=body)
+        return await self._ask("POST", f"/{challenge}/verify", json=body, headers=headers)
 
     async def _ask(self, method: str, path: str, **options: Any) -> Told:
         self.requests += 1
@@ -65,6 +66,15 @@ class Door:
                 return Told(response.status, await response.json(content_type=None))
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return Told(0, {})
+
+
+def solve(challenge: dict[str, Any]) -> str:
+    """The proof of work for what was asked. A wave has the server ask for a single guess."""
+    asked = altcha.Challenge.from_dict(challenge)
+    found = altcha.solve_challenge(asked)
+    if found is None:
+        raise ValueError("no solution in time")
+    return str(altcha.Payload(asked, found).to_base64())
 
 
 def http_client() -> aiohttp.ClientSession:

@@ -62,8 +62,22 @@ class Verdict:
             rows.append(f"  {mark:6} {finding.promise.name}: {finding.measured:.5g} ({goal})")
         rows.append(f"  {outcome.successes} of {people} in, by {dict(outcome.ways)}")
         rows.append(f"  messages {outcome.sent}; refusals {dict(outcome.refusals)}")
+        rows.append(f"  server complained {dict(self.run.complaints.most_common(8))}")
+        waited = sum(account.waited_in_room for account in outcome.accounts)
+        paid = sum(account.proofs for account in outcome.accounts)
+        rows.append(f"  waited in the room {waited}; proofs of work {paid}")
+        took = ", ".join(
+            f"p{share * 100:g} {outcome.code_in_hand_s(share):.1f}" for share in (0.5, 0.95, 0.99)
+        )
+        rows.append(f"  code in hand, s: {took}; in within 2 min {outcome.share_in(120.0):.4f}")
         cpu = {role: rounded(used) for role, used in use.server_s.items()}
         rows.append(f"  server CPU-s {cpu}, generator {use.generator_s:.1f} of {use.wall_s:.0f} s")
+        each_ms = 1000 * use.server_total_s / max(1, outcome.successes)
+        rows.append(
+            f"  server CPU for each success {each_ms:.2f} ms;"
+            f" generator late p99 {1000 * self.run.lag_p99_s:.1f} ms;"
+            f" busy elsewhere {use.elsewhere_s:.1f} s"
+        )
         return rows
 
     def write(self, path: Path, command: str) -> None:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from hodhod_loadtest.bench.accounting import ServerProcesses, Use
 from hodhod_loadtest.bench.figures import percentile
-from hodhod_loadtest.carriers.street import Street, open_street
+from hodhod_loadtest.carriers.street import OUR_LINE, Street, open_street
 from hodhod_loadtest.local_server import free_port_block, local_server
 from hodhod_loadtest.signups.arrivals import FrontLoaded
 from hodhod_loadtest.signups.cases import Case
+from hodhod_loadtest.signups.crowd import people
 from hodhod_loadtest.signups.door import Door, http_client
 from hodhod_loadtest.signups.journey import Account, Newcomer, Surroundings
 from hodhod_loadtest.signups.outcome import Outcome
 
 TELL_EVERY_S: Final = 10.0
-OUR_LINE: Final = "+983000"
+COMPLAINING: Final = ("warning", "error", "critical")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,10 @@ class Wave:
     people: int
     seconds: float
     seed: int = 1
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the server besides those of the case."""
+
+    typing_s: tuple[float, float] = (5.0, 12.0)
 
     @property
     def arrivals(self) -> FrontLoaded:
@@ -46,6 +52,8 @@ class Run:
     """How late the generator was, at most, for nine-and-ninety of a hundred arrivals."""
 
     use: Use
+    complaints: Counter[str] = field(default_factory=Counter)
+    """What the server warned of, and how often."""
 
 
 async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
@@ -55,6 +63,10 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
         environment = {
             "HODHOD__SIGNUP__PROVIDERS": street.settings(),
             "HODHOD__SIGNUP__INBOUND_LINES": json.dumps([OUR_LINE]),
+            # Phones pay with their own time; the generator is one machine for all of them.
+            "HODHOD__DOOR__PROOF_GUESSES": "[1,1,1]",
+            "HODHOD__DOOR__TRUSTED_PROXIES": '["127.0.0.0/8"]',
+            **wave.environment,
         }
         async with local_server(free_port_block(), environment) as server, http_client() as http:
             async with http.get(f"{server.url}/.well-known/hodhod") as response:
@@ -64,8 +76,25 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
             street.begin()
             before = processes.read()
             await crowd.come()
+            use = processes.read() - before
+            complaints = await asyncio.to_thread(_complaints, server.log)
             outcome = Outcome(crowd.accounts, street.sent)
-            return Run(outcome, crowd.lag_p99_s, processes.read() - before)
+            return Run(outcome, crowd.lag_p99_s, use, complaints)
+
+
+def _complaints(log: Path) -> Counter[str]:
+    """Events of the server's log that nobody should see."""
+    found: Counter[str] = Counter()
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                told = json.loads(line)
+                level, event = told.get("level"), told.get("event")
+            except (ValueError, AttributeError):
+                continue  # a traceback, or what `hodhod up` says to its user
+            if level in COMPLAINING:
+                found[f"{event}"] += 1
+    return found
 
 
 class _Crowd:
@@ -77,8 +106,10 @@ class _Crowd:
         self._tell = tell
         self._clock = asyncio.get_running_loop().time
         self._chance = random.Random(wave.seed)
-        self._numbers = itertools.count()
-        self._around = Surroundings(door=door, handsets=street.handsets, hear=street.hear)
+        self._people = people(random.Random(wave.seed))
+        self._around = Surroundings(
+            door=door, handsets=street.handsets, hear=street.hear, typing_s=wave.typing_s
+        )
 
     @property
     def lag_p99_s(self) -> float:
@@ -89,19 +120,19 @@ class _Crowd:
         started_s = self._clock()
         async with asyncio.TaskGroup() as tasks:
             telling = tasks.create_task(self._keep_telling())
-            async with asyncio.TaskGroup() as people:
+            async with asyncio.TaskGroup() as crowd:
                 for due_s in self._wave.arrivals.times_s(self._chance):
                     await asyncio.sleep(max(0.0, started_s + due_s - self._clock()))
-                    people.create_task(self._one(started_s + due_s))
+                    crowd.create_task(self._one(started_s + due_s))
             telling.cancel()
 
     async def _one(self, due_s: float) -> None:
-        phone = f"0912{next(self._numbers):07}"
+        person = next(self._people)
         account = Account(due_s)
         self.accounts.append(account)
         self._lags_s.append(self._clock() - due_s)
-        chance = random.Random(f"{self._wave.seed} {phone}")
-        await Newcomer(phone, self._around, chance).sign_up(account)
+        chance = random.Random(f"{self._wave.seed} {person.phone}")
+        await Newcomer(person, self._around, chance).sign_up(account)
 
     async def _keep_telling(self) -> None:
         started_s = self._clock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
+from typing import Final
 
 from hodhod_server.app.parts import Parts, Role, keys_of
 from hodhod_server.cluster.broker_redis import RedisBroker
@@ -39,13 +40,15 @@ from hodhod_server.web.admission import use_gate
 from hodhod_server.web.health import add_health
 from hodhod_server.web.serving import new_app
 
+NEWCOMERS_PATIENCE: Final = 5.0  # they wait seconds for a text anyway
+
 
 @contextlib.asynccontextmanager
 async def signup(
     settings: Settings, clock: Clock, load: Load | None = None
 ) -> AsyncIterator[Parts]:
     """Newcomers and those who come back: challenges, codes, sessions."""
-    probe = LoadProbe(settings.load)
+    probe = LoadProbe(settings.load, NEWCOMERS_PATIENCE)
     keys = keys_of(settings)
     async with (
         open_database(settings.database, Role.SIGNUP, spared=1) as database,

@@ -25,7 +25,7 @@ _TICK: Final = timedelta(microseconds=1)
 class Order:
     """One challenge, and the next step for it."""
 
-    __slots__ = ("challenge", "free_at_s", "is_offered", "step")
+    __slots__ = ("challenge", "free_at_s", "is_offered", "step", "ticket")
 
     def __init__(self, challenge: Challenge) -> None:
         self.challenge = challenge
@@ -34,6 +34,8 @@ class Order:
         """Does the step wait in the router's queue?"""
         self.free_at_s = -math.inf
         """From when on its number may get one more."""
+        self.ticket = -1
+        """Its one place in line; earlier ones are void."""
 
     def next_moment(self, now: datetime) -> datetime:
         """When a hand-off begins: each of a challenge has a moment of its own."""
@@ -125,13 +127,14 @@ class Orders:
             self.put_off(order, order.step.at_s)
 
     def put_off(self, order: Order, at_s: float) -> None:
-        """Look at it again then."""
-        heapq.heappush(self._due, (at_s, next(self._tickets), order.challenge.challenge))
+        """Look at it again then, and not before: an order has one place in line."""
+        order.ticket = next(self._tickets)
+        heapq.heappush(self._due, (at_s, order.ticket, order.challenge.challenge))
 
     def due(self, now_s: float) -> Iterator[Order]:
         """Those whose step is due."""
         while self._due and self._due[0][0] <= now_s:
-            _, _, challenge = heapq.heappop(self._due)
+            _, ticket, challenge = heapq.heappop(self._due)
             order = self._orders.get(challenge)
-            if order is not None and not order.is_offered:
+            if order is not None and order.ticket == ticket and not order.is_offered:
                 yield order

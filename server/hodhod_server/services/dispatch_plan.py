@@ -111,11 +111,16 @@ class Plan:
     def offer_due(self, now: datetime) -> None:
         """Give the router what is due."""
         now_s = now.timestamp()
+        may_hedge = True
         for order in list(self.orders.due(now_s)):
+            if not may_hedge and order.step is not None and order.step.kind is SendKind.HEDGE:
+                self.orders.put_off(order, now_s + PUT_OFF_S)
+                continue
             self.orders.plan(order.challenge.challenge, self._usual_ways, now)
             if order.step is None or order.step.at_s > now_s:
                 continue
             if not self._offer(order):
+                may_hedge = may_hedge and order.step.kind is not SendKind.HEDGE
                 self.orders.put_off(order, now_s + PUT_OFF_S)
 
     def pick(self, now: datetime) -> dict[ChallengeId, Picked]:

@@ -20,12 +20,17 @@ SAMPLES_MIN: Final = 10
 
 
 class LoadProbe:
-    """The `Load` of this process."""
+    """The `Load` of this process.
 
-    def __init__(self, settings: LoadSettings) -> None:
+    `patience`: how many times later than a message may be what is served here. A level is left so
+    many times sooner, too: who sheds for seconds what it could serve goes to and fro at half speed.
+    """
+
+    def __init__(self, settings: LoadSettings, patience: float = 1.0) -> None:
         self._recent = Recent(WINDOW_S, SAMPLES_MIN)
         thresholds_ms = (settings.busy_ms, settings.strained_ms, settings.saturated_ms)
-        self._ladder = Ladder([value / 1000 for value in thresholds_ms], settings.calm_s)
+        thresholds_s = [patience * value / 1000 for value in thresholds_ms]
+        self._ladder = Ladder(thresholds_s, settings.calm_s / patience)
         self._level = Level.CALM
 
     @property
