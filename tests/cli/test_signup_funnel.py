@@ -46,11 +46,11 @@ class Codes:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def ask(self, operator: str = "mci", at_s: float = 0.0) -> ChallengeId:
-        name = ChallengeId(random_public_id())
+    async def ask(self, operator: str = "mci", at_s: float = 0.0, name: str = "") -> ChallengeId:
+        challenge = ChallengeId(name or random_public_id())
         draft = Challenge(
-            challenge=name,
-            phone_hash=name.encode(),
+            challenge=challenge,
+            phone_hash=challenge.encode(),
             phone_sealed=PHONE,
             device_key=None,
             device_name="Pixel",
@@ -62,7 +62,7 @@ class Codes:
         )
         async with self._database.transaction() as tx:
             await challenges.start(tx, draft, RULES)
-        return name
+        return challenge
 
     async def hand_over(
         self,
@@ -314,6 +314,13 @@ async def test_a_story_names_no_person(codes: Codes, shell: Shell) -> None:
     for said in (await shell.say("explain", name), await shell.say("explain", name, "--json")):
         assert "1234567" not in said
         assert "Pixel" not in said
+
+
+@pytest.mark.parametrize("name", ["-hZP0pZcTJmLYb1b2u7F1A", "--jsonZcTJmLYb1b2u7F1-"])
+async def test_an_id_may_begin_with_a_dash(codes: Codes, shell: Shell, name: str) -> None:
+    await codes.ask(name=name)
+    assert (await shell.ask("explain", name))["challenge"] == name
+    assert f"challenge {name}: " in await shell.say("explain", name)
 
 
 async def test_a_challenge_that_lives_is_told_with_its_next_step(

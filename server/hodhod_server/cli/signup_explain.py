@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -22,10 +23,21 @@ from hodhod_server.services.stories import Happening, Stories, Story, Weighed, W
 from hodhod_server.settings import DatabaseSettings, SignupSettings
 from hodhod_server.store.database import open_database
 
+DASHED_ID: Final = re.compile(r"-[\w-]{21}", re.ASCII)
 INDENT: Final = " " * 26
 
 
-@click.command()
+class _OfOne(click.Command):
+    """Takes an id that begins with a dash, as one in 64 does, for an id."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ids = [word for word in args if DASHED_ID.fullmatch(word)]
+        if ids and "--" not in args:
+            args = [*(word for word in args if word not in ids), "--", *ids]
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_OfOne)
 @click.argument("challenge", metavar="ID")
 @database_options
 def explain(challenge: str, data_dir: Path | None, as_json: bool) -> None:
