@@ -16,6 +16,7 @@ from typing import Final
 
 import psutil
 
+from hodhod_loadtest.local_server import OPEN_DOOR
 from hodhod_server.supervisor import Processes, RunningProcess, read_processes
 from tests.engine_pool import temporary_data_dir
 
@@ -124,7 +125,7 @@ def start_up(data_dir: Path, *arguments: str, extra: Mapping[str, str] | None = 
 def running_up(*arguments: str, extra: Mapping[str, str] | None = None) -> Iterator[RunningUp]:
     """A whole server on a data dir of its own, while the block runs."""
     with temporary_data_dir() as data_dir:
-        running = start_up(data_dir, *arguments, extra=extra)
+        running = start_up(data_dir, *arguments, extra={**OPEN_DOOR, **(extra or {})})
         try:
             yield running
         finally:

@@ -18,6 +18,11 @@ from typing import Final
 READY_S: Final = 120.0
 STOP_S: Final = 15.0
 PORTS_OF_A_SERVER: Final = 20
+# A crowd from one machine, whose numbers follow one another, looks like the flood it is not.
+OPEN_DOOR: Final = {
+    f"HODHOD__DOOR__{limit}": "1000000"
+    for limit in ("UNPROVEN_MAX", "BLOCK_SOFT", "BLOCK_HARD", "BARREN_SENT")
+}
 
 
 class ServerFailed(Exception):

@@ -51,8 +51,7 @@ async def _all_sent(
 
 
 async def test_after_kill_9_every_code_that_somebody_was_told_of_leaves() -> None:
-    # They come from one machine and enter no code, which a door takes for a flood.
-    with running_up(extra={"HODHOD__DOOR__UNPROVEN_MAX": "10000"}) as up:
+    with running_up() as up:
         url = up.role_address("signup")
         async with aiohttp.ClientSession() as session:
             async with asyncio.TaskGroup() as tasks:
