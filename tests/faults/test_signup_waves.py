@@ -1,4 +1,4 @@
-"""A small wave of newcomers against carriers that lose texts, or say they did not: all come in."""
+"""A small wave of newcomers, also where one carrier swallows every text and says it did not."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from hodhod_loadtest.signups.verdict import Verdict
 from hodhod_loadtest.signups.wave import Wave, run_wave
 from tests import running
 
-PEOPLE = 30  # as many as are sent a second text without a budget for it having grown
-QUICK = Law(median_s=0.3, slow=0.0, lost=0.05, receipt_s=0.2)
+PEOPLE = 24  # as many as are sent a second text while the budget for it is its first one
 SURE = Law(median_s=0.3, slow=0.0, lost=0.0, receipt_s=0.2)
 SILENT = Law(silent=(Span(0.0),), lying=1.0)
 # Everything ten times as fast as in life, so that the ladder is climbed within the test;
@@ -29,7 +28,7 @@ def _case(name: str, first: Law, others: Law) -> Case:
     return Case(name=name, about="", lines=lambda peak, wave_s: lines, promises=())
 
 
-@pytest.mark.parametrize("case", [_case("healthy", QUICK, QUICK), _case("silent", SILENT, SURE)])
+@pytest.mark.parametrize("case", [_case("healthy", SURE, SURE), _case("silent", SILENT, SURE)])
 async def test_everybody_comes_in_and_nothing_is_complained_of(case: Case) -> None:
     wave = Wave(
         people=PEOPLE,
