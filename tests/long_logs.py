@@ -69,7 +69,11 @@ async def new_chats(database: Database, user: UserId, count: int) -> dict[int, U
     """So many private chats of somebody, each with another person whom it also makes."""
     async with database.transaction() as tx:
         others = await tx.fetch(INSERT_PEOPLE, count, f"{user}/")
-        return await _open(tx, user, [row["user_id"] for row in others])
+        chats = await _open(tx, user, [row["user_id"] for row in others])
+    async with database.connection() as connection:
+        # As autovacuum does within a minute. Until then plans are made for empty tables.
+        await connection.execute("ANALYZE users, chats, members, private_chats")
+    return chats
 
 
 async def open_chat(database: Database, user: UserId, other: UserId) -> int:
