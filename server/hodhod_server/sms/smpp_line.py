@@ -280,7 +280,7 @@ class _Orders(AbstractBroker):
             self._waiting.get_nowait()
 
     async def enqueue(self, message: SmppMessage) -> None:
-        raise NotImplementedError
+        raise NotImplementedError("what is sent here is put, with its number")
 
     async def dequeue(self) -> SmppMessage:
         while True:
