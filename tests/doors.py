@@ -8,7 +8,7 @@ from typing import Final
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.keys import Keys
 from hodhod_server.services.gatekeeper import Gatekeeper
-from hodhod_server.services.waiting_room import NoQueue, WaitingRoom
+from hodhod_server.services.waiting_room import WaitingRoom
 from hodhod_server.settings import DoorSettings
 
 WIDE_OPEN: Final = DoorSettings(
@@ -21,6 +21,19 @@ WIDE_OPEN: Final = DoorSettings(
     block_hard=1_000,
     unproven_max=1_000,
 )
+
+
+class NoQueue:
+    """The pace of a process that hands each code over at once."""
+
+    def wait_s(self) -> tuple[float, float]:
+        return 0.0, 0.0
+
+    def handed_over_per_s(self) -> float:
+        return 0.0
+
+    def is_leading(self) -> bool:
+        return True
 
 
 class SetPace:

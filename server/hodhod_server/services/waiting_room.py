@@ -55,19 +55,6 @@ class Pace(Protocol):
         ...
 
 
-class NoQueue:
-    """The pace of a process that hands each code over at once."""
-
-    def wait_s(self) -> tuple[float, float]:
-        return 0.0, 0.0
-
-    def handed_over_per_s(self) -> float:
-        return 0.0
-
-    def is_leading(self) -> bool:
-        return True
-
-
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody in the room is told. Waits in seconds until the code leaves."""
 

@@ -14,7 +14,8 @@ from urllib.parse import quote
 from hodhod_server.domain.phone import Phone
 from hodhod_server.settings.http_providers import FarazSmsSettings
 from hodhod_server.sms.answers import find_message_id, member, number, receipt, rows, word
-from hodhod_server.sms.http_sender import Answer, HttpSender, Request, outcome_of_status
+from hodhod_server.sms.http_provider import HttpProvider
+from hodhod_server.sms.http_sender import Answer, Request, outcome_of_status
 from hodhod_server.sms.provider import (
     CodeMessage,
     Inbound,
@@ -22,7 +23,6 @@ from hodhod_server.sms.provider import (
     OutcomeClass,
     Receipt,
     ReceiptState,
-    Terms,
 )
 
 # The names in use are not documented: those that can mean one thing only are believed.
@@ -39,15 +39,10 @@ STATES: Final[Mapping[str, ReceiptState]] = {
 }
 
 
-class FarazSms:
+class FarazSms(HttpProvider[FarazSmsSettings]):
     """One account. Sixty requests a minute are all it has, so few of them ask for receipts."""
 
     poll_max = 2
-
-    def __init__(self, terms: Terms, settings: FarazSmsSettings, http: HttpSender) -> None:
-        self.terms = terms
-        self._settings = settings
-        self._http = http
 
     async def send(self, message: CodeMessage) -> Outcome:
         return await self._http.send(message, self._pattern, judge)

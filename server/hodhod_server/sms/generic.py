@@ -15,6 +15,7 @@ from hodhod_server.domain.errors import Malformed
 from hodhod_server.domain.phone import Phone
 from hodhod_server.settings.generic_provider import PLACES, GenericSettings
 from hodhod_server.sms.answers import find_message_id, inbound, member, receipt, shown, word
+from hodhod_server.sms.http_provider import HttpProvider
 from hodhod_server.sms.http_sender import Answer, HttpSender, Request, outcome_of_status
 from hodhod_server.sms.provider import (
     Arrival,
@@ -29,13 +30,11 @@ from hodhod_server.sms.provider import (
 _PLACE: Final = re.compile(r"\{(" + "|".join(PLACES) + r")\}")
 
 
-class Generic:
+class Generic(HttpProvider[GenericSettings]):
     """One account of any provider."""
 
     def __init__(self, terms: Terms, settings: GenericSettings, http: HttpSender) -> None:
-        self.terms = terms
-        self._settings = settings
-        self._http = http
+        super().__init__(terms, settings, http)
         self._states = {code: ReceiptState(name) for code, name in settings.receipt_states.items()}
 
     async def send(self, message: CodeMessage) -> Outcome:

@@ -25,7 +25,8 @@ from hodhod_server.sms.answers import (
     rows,
     word,
 )
-from hodhod_server.sms.http_sender import Answer, HttpSender, Request, outcome_of_status
+from hodhod_server.sms.http_provider import HttpProvider
+from hodhod_server.sms.http_sender import Answer, Request, outcome_of_status
 from hodhod_server.sms.provider import (
     Arrival,
     Callback,
@@ -35,7 +36,6 @@ from hodhod_server.sms.provider import (
     OutcomeClass,
     Receipt,
     ReceiptState,
-    Terms,
 )
 
 REFUSALS: Final = refusals(config="400 401 402 403 404 422", throttled="429")
@@ -52,15 +52,10 @@ STATES: Final[Mapping[str, ReceiptState]] = {
 }
 
 
-class Ghasedak:
+class Ghasedak(HttpProvider[GhasedakSettings]):
     """One account, on one channel."""
 
     poll_max = 100
-
-    def __init__(self, terms: Terms, settings: GhasedakSettings, http: HttpSender) -> None:
-        self.terms = terms
-        self._settings = settings
-        self._http = http
 
     async def send(self, message: CodeMessage) -> Outcome:
         return await self._http.send(message, self._otp, judge)

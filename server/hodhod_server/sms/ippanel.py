@@ -22,6 +22,7 @@ from hodhod_server.sms.answers import (
     shown,
     word,
 )
+from hodhod_server.sms.http_provider import HttpProvider
 from hodhod_server.sms.http_sender import Answer, HttpSender, Request, outcome_of_status
 from hodhod_server.sms.provider import (
     CodeMessage,
@@ -43,15 +44,13 @@ STATES: Final[Mapping[str, ReceiptState]] = {
 }
 
 
-class IpPanel:
+class IpPanel(HttpProvider[IpPanelSettings]):
     """One account, on one channel."""
 
     poll_max = 10  # each costs a request; they go one after another, to leave the pool to sends
 
     def __init__(self, terms: Terms, settings: IpPanelSettings, http: HttpSender) -> None:
-        self.terms = terms
-        self._settings = settings
-        self._http = http
+        super().__init__(terms, settings, http)
         self._newest_inbound = 0
 
     async def send(self, message: CodeMessage) -> Outcome:

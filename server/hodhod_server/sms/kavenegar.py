@@ -25,7 +25,8 @@ from hodhod_server.sms.answers import (
     shown,
     word,
 )
-from hodhod_server.sms.http_sender import Answer, HttpSender, Request, outcome_of_status
+from hodhod_server.sms.http_provider import HttpProvider
+from hodhod_server.sms.http_sender import Answer, Request, outcome_of_status
 from hodhod_server.sms.provider import (
     Arrival,
     Callback,
@@ -35,7 +36,6 @@ from hodhod_server.sms.provider import (
     OutcomeClass,
     Receipt,
     ReceiptState,
-    Terms,
 )
 
 OK: Final = "200"
@@ -66,15 +66,10 @@ REFUSED_AT_ONCE: Final = {
 }
 
 
-class Kavenegar:
+class Kavenegar(HttpProvider[KavenegarSettings]):
     """One account, on one channel."""
 
     poll_max = 500
-
-    def __init__(self, terms: Terms, settings: KavenegarSettings, http: HttpSender) -> None:
-        self.terms = terms
-        self._settings = settings
-        self._http = http
 
     async def send(self, message: CodeMessage) -> Outcome:
         return await self._http.send(message, self._lookup, judge)

@@ -22,7 +22,8 @@ from hodhod_server.sms.answers import (
     shown,
     word,
 )
-from hodhod_server.sms.http_sender import Answer, HttpSender, Request, outcome_of_status
+from hodhod_server.sms.http_provider import HttpProvider
+from hodhod_server.sms.http_sender import Answer, Request, outcome_of_status
 from hodhod_server.sms.provider import (
     CodeMessage,
     Inbound,
@@ -30,7 +31,6 @@ from hodhod_server.sms.provider import (
     OutcomeClass,
     Receipt,
     ReceiptState,
-    Terms,
 )
 
 OK: Final = "1"
@@ -60,15 +60,10 @@ STATES: Final[Mapping[str, ReceiptState]] = {
 }
 
 
-class MeliPayamak:
+class MeliPayamak(HttpProvider[MeliPayamakSettings]):
     """One account."""
 
     poll_max = 10  # each costs a request; they go one after another, to leave the pool to sends
-
-    def __init__(self, terms: Terms, settings: MeliPayamakSettings, http: HttpSender) -> None:
-        self.terms = terms
-        self._settings = settings
-        self._http = http
 
     async def send(self, message: CodeMessage) -> Outcome:
         return await self._http.send(message, self._template, judge)

@@ -13,7 +13,8 @@ from typing import Any, Final
 from hodhod_server.domain.phone import Phone
 from hodhod_server.settings.http_providers import MessageWaySettings
 from hodhod_server.sms.answers import find_message_id, member, receipt, shown, word
-from hodhod_server.sms.http_sender import Answer, HttpSender, Request, outcome_of_status
+from hodhod_server.sms.http_provider import HttpProvider
+from hodhod_server.sms.http_sender import Answer, Request, outcome_of_status
 from hodhod_server.sms.provider import (
     CodeMessage,
     Inbound,
@@ -21,7 +22,6 @@ from hodhod_server.sms.provider import (
     OutcomeClass,
     Receipt,
     ReceiptState,
-    Terms,
 )
 
 PREFIXES: Final = {"3000": 1, "2000": 2, "9000": 3, "5000": 4, "50004": 5}
@@ -35,15 +35,10 @@ STATES: Final[Mapping[str, ReceiptState]] = {
 }
 
 
-class MessageWay:
+class MessageWay(HttpProvider[MessageWaySettings]):
     """One account, on one channel and one prefix."""
 
     poll_max = 10  # each costs a request; they go one after another, to leave the pool to sends
-
-    def __init__(self, terms: Terms, settings: MessageWaySettings, http: HttpSender) -> None:
-        self.terms = terms
-        self._settings = settings
-        self._http = http
 
     async def send(self, message: CodeMessage) -> Outcome:
         return await self._http.send(message, self._order, judge)

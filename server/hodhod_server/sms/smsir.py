@@ -23,7 +23,8 @@ from hodhod_server.sms.answers import (
     rows,
     word,
 )
-from hodhod_server.sms.http_sender import Answer, HttpSender, Request, outcome_of_status
+from hodhod_server.sms.http_provider import HttpProvider
+from hodhod_server.sms.http_sender import Answer, Request, outcome_of_status
 from hodhod_server.sms.provider import (
     CodeMessage,
     Inbound,
@@ -31,7 +32,6 @@ from hodhod_server.sms.provider import (
     OutcomeClass,
     Receipt,
     ReceiptState,
-    Terms,
 )
 
 OK: Final = "1"
@@ -54,15 +54,10 @@ STATES: Final[Mapping[str, ReceiptState]] = {
 }
 
 
-class SmsIr:
+class SmsIr(HttpProvider[SmsIrSettings]):
     """One account."""
 
     poll_max = 10  # each costs a request; they go one after another, to leave the pool to sends
-
-    def __init__(self, terms: Terms, settings: SmsIrSettings, http: HttpSender) -> None:
-        self.terms = terms
-        self._settings = settings
-        self._http = http
 
     async def send(self, message: CodeMessage) -> Outcome:
         return await self._http.send(message, self._verify, judge)
