@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 
+import msgpack
 import pytest
 
 from hodhod_loadtest.bench import websocket
@@ -103,6 +104,17 @@ async def test_a_message_that_came_twice_fails_the_run(flights: Flights) -> None
     flights.received(number)
     with pytest.raises(BenchFailed, match="twice"):
         await flights.all_landed(0.0)
+
+
+async def test_a_notice_is_no_message_that_came_twice(flights: Flights) -> None:
+    number, _ = take_off(flights)
+    someone = Connection(Door("127.0.0.1", 1, "/"), "", flights)
+    someone._upgraded.set_result(None)
+    for body in ({"t": "created", "title": "bench"}, {"t": "text", "text": TEXT}):
+        event = {"t": "message", "chat": 7, "seq": 1, "client_id": number, "body": body}
+        someone.data_received(server_frame(msgpack.packb({"t": "event", "event": event})))
+    flights.sent(number)
+    assert await flights.all_landed(0.0)
 
 
 async def test_a_message_that_does_not_come_is_missed(flights: Flights) -> None:

@@ -30,7 +30,7 @@ class Listener(Protocol):
         """A message of this connection is durable."""
 
     def received(self, client_id: int) -> None:
-        """Somebody else's message is here."""
+        """Somebody else's text is here."""
 
     def refused(self, ref: int, code: str) -> None:
         """A message was not taken."""
@@ -161,7 +161,7 @@ class Connection(asyncio.Protocol):
 
     def _dispatch(self, frame: _Map) -> None:
         match frame["t"]:
-            case "event":
+            case "event" if frame["event"]["body"]["t"] == "text":
                 self._listener.received(frame["event"]["client_id"])
             case "sent":
                 self._listener.sent(frame["ref"])
@@ -173,7 +173,7 @@ class Connection(asyncio.Protocol):
             case "error":
                 self._listener.refused(frame["ref"], frame["code"])
             case _:
-                pass  # hints
+                pass  # hints, and notices: that a group was founded may come after one has connected
 
     async def _ask(self, tag: str, **members: object) -> _Map:
         ref = next(self._refs)
