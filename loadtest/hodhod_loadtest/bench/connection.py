@@ -173,7 +173,7 @@ class Connection(asyncio.Protocol):
             case "error":
                 self._listener.refused(frame["ref"], frame["code"])
             case _:
-                pass  # hints, and notices: that a group was founded may come after one has connected
+                pass  # hints, and notices: of a group that was founded before we came
 
     async def _ask(self, tag: str, **members: object) -> _Map:
         ref = next(self._refs)
