@@ -61,7 +61,7 @@ class Codes:
             operator=operator,
         )
         async with self._database.transaction() as tx:
-            await challenges.start(tx, draft, RULES)
+            await challenges.start(tx, [draft], RULES)
         return challenge
 
     async def hand_over(

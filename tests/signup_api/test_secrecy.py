@@ -14,7 +14,7 @@ from hodhod_server.store.database import Database
 from tests.clock import FakeClock
 from tests.newcomers import Door, Newcomer, ask, refresh
 from tests.returners import by_recovery_key, inside, recovery_key, set_pin
-from tests.signup_api.conftest import served
+from tests.signup_api.conftest import running, served
 
 
 async def _live_through_everything(newcomer: Newcomer, clock: FakeClock) -> set[str]:
@@ -110,16 +110,20 @@ async def test_a_defect_does_not_write_the_number_to_the_log(
     settings: Settings, clock: FakeClock, database: Database
 ) -> None:
     async with database.connection() as connection:
-        await connection.execute("ALTER TABLE challenges RENAME TO hidden")
+        await connection.execute("ALTER TABLE challenges RENAME platform TO hidden")
     try:
-        async with app.signup(settings, clock) as parts, served(parts.app) as door:
+        async with (
+            app.signup(settings, clock) as parts,
+            running(parts.loops),
+            served(parts.app) as door,
+        ):
             with structlog.testing.capture_logs(
                 processors=[structlog.processors.format_exc_info]
             ) as events:
                 answer = await Newcomer(door, clock, "+989123456789").start()
     finally:
         async with database.connection() as connection:
-            await connection.execute("ALTER TABLE hidden RENAME TO challenges")
+            await connection.execute("ALTER TABLE challenges RENAME hidden TO platform")
     assert answer.refusal == (500, "internal")
     assert "Traceback" in str(events)
     assert "9123456789" not in str(events)

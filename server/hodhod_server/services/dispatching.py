@@ -39,7 +39,9 @@ from hodhod_server.store.leadership import Leadership
 from hodhod_server.telemetry import logs
 
 log = logs.get("dispatch")
-GATHER_S: Final = 0.02  # a turn is shared by all that comes in it
+# A turn is shared by all that comes in it. At a hundred sign-ups a second each turn carries five of
+# them; a text takes seconds anyway.
+GATHER_S: Final = 0.05
 LOOK_S: Final = 0.25  # for what other processes have ordered
 TELL_S: Final = 1.0
 LOOK_BACK: Final = timedelta(seconds=3)  # for what was committed later than its time says
@@ -86,10 +88,12 @@ class Dispatcher:
         self._plan = self._new_plan()
         self._answers: deque[Answer] = deque()
         self._woken = asyncio.Event()
+        self._is_ordered = True
+        self._orders_read_s = 0.0
         self._read_to = self._news_to = desk.clock.now()
         self._news_read_s = 0.0
         self._heard: dict[tuple[ChallengeId, int], datetime] = {}
-        desk.watching.when_ordered(self._woken.set)
+        desk.watching.when_ordered(self._note_order)
 
     def also_run(self, duty: Callable[[], Awaitable[None]]) -> None:
         """Run this as well, while this process leads and no other does."""
@@ -181,8 +185,16 @@ class Dispatcher:
         self._read_to = self._news_to = now
         log.info("dispatch.taken_over", challenges=len(self._plan.orders))
 
+    def _note_order(self) -> None:
+        self._is_ordered = True
+        self._woken.set()
+
     async def _read_orders(self) -> None:
-        """What newcomers have ordered since."""
+        """What newcomers have ordered since: at once what this process knows of."""
+        now_s = asyncio.get_running_loop().time()
+        if not self._is_ordered and now_s < self._orders_read_s + LOOK_S:
+            return
+        self._is_ordered, self._orders_read_s = False, now_s
         since = self._read_to - LOOK_BACK
         known = self._plan.orders.without_handoff(since)
         async with self._desk.database.connection() as connection:
@@ -190,7 +202,7 @@ class Dispatcher:
         self._plan.take(found, self._desk.clock.now())
         self._read_to = max([self._read_to, *(item.created_at for item in found)])
         if len(found) >= READ_MAX:
-            self._woken.set()
+            self._note_order()
 
     async def _read_news(self) -> None:
         """What newcomers and carriers have done since, four times a second."""

@@ -81,10 +81,11 @@ def build_newcomers(
     dispatcher.also_run(ProviderPolling(providers, arrivals.pending, arrivals).run)
     signup = Signup(database, keys, clock, own, outlook, watching)
     signup.when_started(entrance.sign_ins.ask)
+    proving = Proving(database, keys, clock, rules, entrance, watching)
     return Newcomers(
         signup=signup,
-        proving=Proving(database, keys, clock, rules, entrance, watching),
+        proving=proving,
         outlook=outlook,
         dispatcher=dispatcher,
-        loops=(outlook.run, watching.run, dispatcher.run),
+        loops=(outlook.run, watching.run, dispatcher.run, signup.run, proving.run),
     )

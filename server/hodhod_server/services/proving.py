@@ -1,8 +1,8 @@
 """Proving a number: a code is shown, and a device is let in.
 
-A newcomer with the right code is the common case in a surge: one look, one statement. Everything
-else (wrong, repeated, known number, no name yet) takes the number's lock, so that limits over
-several challenges are counted by one at a time.
+A newcomer with the right code is the common case in a surge: one look and one statement, both
+shared by all who come together. Everything else (wrong, repeated, known number, no name yet) takes
+the number's lock, so that limits over several challenges are counted by one at a time.
 
 Always true: a right code is answered again with the same session for as long as it lives; a wrong
 one is counted before it is answered, and no code is compared more often than the limits say.
@@ -10,6 +10,7 @@ one is counted before it is answered, and no code is compared more often than th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
@@ -20,6 +21,7 @@ from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.codes import Code, derive_code, normalise_code
 from hodhod_server.domain.errors import (
     ChallengeExpired,
+    ChallengeNotFound,
     CodeMalformed,
     CodeWrong,
     HodhodError,
@@ -40,6 +42,7 @@ from hodhod_server.services.signup import Doorkeeper, Proof
 from hodhod_server.services.watching import Watching
 from hodhod_server.store import accounts, challenges, devices
 from hodhod_server.store.database import Database, Tx
+from hodhod_server.store.gathering import Gathering
 from hodhod_server.telemetry import logs, metrics
 
 log = logs.get("proving")
@@ -64,11 +67,19 @@ class Proving:
         self._doorkeeper = Doorkeeper(keys)
         self._entrance = entrance
         self._watching = watching
+        self._views = Gathering(database, challenges.find_bare)
+        self._welcomes = Gathering(database, challenges.admit_newcomers)
         self._on_proved: Callable[[Phone], None] = lambda phone: None
 
     def when_proved(self, note: Callable[[Phone], None]) -> None:
         """Tell `note` of each number that is proved."""
         self._on_proved = note
+
+    async def run(self) -> None:
+        """Answer those who show codes, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._views.run())
+            tasks.create_task(self._welcomes.run())
 
     async def verify(self, proof: Proof, code_text: str | None, evidence: Evidence) -> Session:
         """Let the device in that shows the code; a new number needs a name.
@@ -111,14 +122,15 @@ class Proving:
         self, proof: Proof, code: Code | None, evidence: Evidence
     ) -> Session | Guarded | HodhodError:
         now = self._clock.now()
-        async with self._database.connection() as connection:
-            seen = await challenges.load_bare(connection, proof.challenge)
-            answer: Session | _Admitted | Guarded | HodhodError | None
-            answer = await self._welcome(connection, seen, code, evidence.name, now)
-            if answer is None:
-                async with connection.transaction():
-                    challenge = await challenges.lock(connection, proof.challenge)
-                    answer = await self._answer(connection, challenge, code, evidence, now)
+        seen = await self._views.ask(proof.challenge, proof.challenge)
+        if seen is None:
+            raise ChallengeNotFound
+        answer: Session | _Admitted | Guarded | HodhodError | None
+        answer = await self._welcome(seen, code, evidence.name, now)
+        if answer is None:
+            async with self._database.transaction() as tx:
+                challenge = await challenges.lock(tx, proof.challenge)
+                answer = await self._answer(tx, challenge, code, evidence, now)
         if isinstance(answer, _Admitted):
             self._entrance.ownership.tell(answer.granted)
             self._entrance.tell(answer.session, _entrant(seen), "code")
@@ -129,7 +141,7 @@ class Proving:
         return answer
 
     async def _welcome(
-        self, connection: Tx, seen: Challenge, code: Code | None, name: str | None, now: datetime
+        self, seen: Challenge, code: Code | None, name: str | None, now: datetime
     ) -> Session | None:
         """The common case. None: it is another one, and nothing was done."""
         refusal = self._refusal(seen, now)
@@ -141,14 +153,15 @@ class Proving:
         except NameInvalid:
             return None
         token = first_token(self._keys.refresh_token, seen.challenge)
-        arrived = await challenges.admit_newcomer(
-            connection,
-            seen,
-            parsed,
-            token.stored_hash,
-            now=now,
+        welcome = challenges.Welcome(
+            challenge=seen.challenge,
+            wrong_tries=seen.wrong_tries,
+            name=parsed,
+            at=now,
+            token_hash=token.stored_hash,
             token_ends_at=now + self._entrance.sessions.refresh_life,
         )
+        arrived = await self._welcomes.ask(seen.phone_hash, welcome)
         if arrived is None:
             return None
         metrics.SIGNUP_TRIES.labels("right").inc()

@@ -8,8 +8,9 @@ the queue longer. Answers are the same whether the number has an account.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -48,6 +49,7 @@ from hodhod_server.services.watching import Watching
 from hodhod_server.settings import SignupSettings
 from hodhod_server.store import challenges
 from hodhod_server.store.database import Database, Tx
+from hodhod_server.store.gathering import Gathering
 from hodhod_server.telemetry import metrics
 
 # A locked one may still be proved by a text: nobody can lock somebody else out.
@@ -162,6 +164,12 @@ class Doorkeeper:
             raise ChallengeNotFound
 
 
+async def _start_all(
+    tx: Tx, drafts: Sequence[Challenge], *, rules: ChallengeRules
+) -> Sequence[challenges.Started]:
+    return await challenges.start(tx, drafts, rules)
+
+
 class Signup:
     """What a newcomer can do until they have a code."""
 
@@ -183,11 +191,16 @@ class Signup:
         self._doorkeeper = Doorkeeper(keys)
         self._outlook = outlook
         self._watching = watching
+        self._starts = Gathering(database, partial(_start_all, rules=self._rules))
         self._on_start: Callable[[Challenge], None] = lambda challenge: None
 
     def when_started(self, note: Callable[[Challenge], None]) -> None:
         """Tell `note` of each challenge that is new."""
         self._on_start = note
+
+    async def run(self) -> None:
+        """Write down who starts, until cancelled."""
+        await self._starts.run()
 
     async def start(self, newcomer: Newcomer) -> tuple[ChallengeStatus, str]:
         """A challenge whose code is on order, and its secret. Asked again: the same.
@@ -253,8 +266,7 @@ class Signup:
         return await self._mark(proof.challenge, challenges.cancel)
 
     async def _start(self, draft: Challenge) -> Challenge:
-        async with self._database.connection() as connection:
-            started = await challenges.start(connection, draft, self._rules)
+        started = await self._starts.ask(draft.phone_hash, draft)
         if started.answer == "new":
             return draft
         if started.answer == "tried":

@@ -23,7 +23,7 @@ from hodhod_server.store.database import Database
 from hodhod_server.telemetry import logs, metrics
 
 log = logs.get("watching")
-GATHER_S: Final = 0.03
+GATHER_S: Final = 0.1  # who hears of a text has seconds until it comes
 LOOK_S: Final = 1.0
 LOOKED_AT_ONCE_MAX: Final = 1000
 COME_BACK_S: Final = (4.0, 8.0)

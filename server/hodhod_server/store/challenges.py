@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -20,18 +21,22 @@ SQL: Final = Queries.load("challenges")
 LOCK_PHONE_OF: Final = SQL["lock_phone_of"]
 START: Final = SQL["start"]
 FIND: Final = SQL["find"]
-LOAD_BARE: Final = SQL["load_bare"]
+FIND_BARE: Final = SQL["find_bare"]
 LOCK: Final = SQL["lock"]
 WRONG_TRIES_OF_PHONE: Final = SQL["wrong_tries_of_phone"]
 ADD_WRONG_TRY: Final = SQL["add_wrong_try"]
 ACCEPT: Final = SQL["accept"]
 FINISH: Final = SQL["finish"]
-ADMIT_NEWCOMER: Final = SQL["admit_newcomer"]
+ADMIT_NEWCOMERS: Final = SQL["admit_newcomers"]
 WANT_VOICE: Final = SQL["want_voice"]
 NOTE_SEEN: Final = SQL["note_seen"]
 CANCEL: Final = SQL["cancel"]
 WAITING_OF_PHONE: Final = SQL["waiting_of_phone"]
 VERSIONS: Final = SQL["versions"]
+_DRAFTED: Final = (
+    *("challenge", "phone_hash", "phone_sealed", "device_key", "device_name", "platform", "locale"),
+    *("key_epoch", "created_at", "client", "app_hash", "operator", "source", "is_inbound_only"),
+)
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -40,6 +45,20 @@ class Started(msgspec.Struct, frozen=True):
     answer: str
     known: ChallengeId | None
     free_at: datetime | None
+
+
+class Welcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who has shown the right code, as their challenge was seen, with their first token.
+
+    In the order of the statement's arguments.
+    """
+
+    challenge: ChallengeId
+    wrong_tries: int
+    name: str
+    at: datetime
+    token_hash: bytes
+    token_ends_at: datetime
 
 
 class Arrived(msgspec.Struct, frozen=True):
@@ -98,35 +117,24 @@ def _with_sends(row: Row) -> Challenge:
     )
 
 
-async def start(tx: Tx, draft: Challenge, rules: ChallengeRules) -> Started:
-    """Store the draft, unless this device has a challenge already or the number has no room.
+async def start(tx: Tx, drafts: Sequence[Challenge], rules: ChallengeRules) -> list[Started]:
+    """Store drafts, each of another number, in one statement.
 
-    In one round trip.
+    Not one whose device has a challenge already, or whose number has no room.
     """
-    row = await tx.fetchrow(
+    # Every batch takes the locks of its numbers in this order: none waits for another in a circle.
+    rows = await tx.fetch(
         START,
-        draft.challenge,
-        draft.phone_hash,
-        draft.phone_sealed,
-        draft.device_key,
-        draft.device_name,
-        draft.platform,
-        draft.locale,
-        draft.key_epoch,
-        draft.created_at,
-        draft.client,
-        draft.app_hash,
-        draft.operator,
-        draft.source,
+        *_columns(sorted(drafts, key=attrgetter("phone_hash")), _DRAFTED),
         timedelta(seconds=rules.code_validity_s),
         timedelta(seconds=rules.second_generation_s),
         rules.tries_max,
         *limit_columns(rules.tries),
         *limit_columns(rules.handoffs),
-        draft.is_inbound_only,
     )
-    assert row is not None
-    return Started(row["answer"], row["known"], row["at"])
+    started = {row["challenge_id"]: row for row in rows}
+    found = [started[draft.challenge] for draft in drafts]
+    return [Started(row["answer"], row["known"], row["at"]) for row in found]
 
 
 def limit_columns(limits: Sequence[Limit]) -> tuple[list[int], list[object]]:
@@ -147,12 +155,10 @@ async def load(tx: Tx, challenge: ChallengeId) -> Challenge:
     return found[0]
 
 
-async def load_bare(tx: Tx, challenge: ChallengeId) -> Challenge:
-    """The challenge without its sends. Raises `ChallengeNotFound`."""
-    row = await tx.fetchrow(LOAD_BARE, challenge)
-    if row is None:
-        raise ChallengeNotFound
-    return challenge_of(row)
+async def find_bare(tx: Tx, ids: Sequence[ChallengeId]) -> list[Challenge | None]:
+    """The challenges without their sends, None where there is none, in the order of the ids."""
+    found = {row["challenge_id"]: challenge_of(row) for row in await tx.fetch(FIND_BARE, ids)}
+    return [found.get(challenge) for challenge in ids]
 
 
 async def lock(tx: Tx, challenge: ChallengeId) -> Challenge:
@@ -191,18 +197,18 @@ async def finish(
     await tx.execute(FINISH, challenge, device, is_new, now, "code")
 
 
-async def admit_newcomer(
-    tx: Tx, seen: Challenge, name: str, token_hash: bytes, *, now: datetime, token_ends_at: datetime
-) -> Arrived | None:
-    """Account, device, first token and the challenge's end, if all is as it was seen.
+async def admit_newcomers(tx: Tx, welcomes: Sequence[Welcome]) -> list[Arrived | None]:
+    """Account, device, first token and the challenge's end for each whose all is as it was seen.
 
-    None: it is not, or the number is known; nothing was done.
+    None: it is not, or the number is known; nothing was done. Each is of another number.
     """
-    row = await tx.fetchrow(
-        ADMIT_NEWCOMER, seen.challenge, seen.wrong_tries, name, now, token_hash, token_ends_at
-    )
-    if row is None:
-        return None
+    ordered = sorted(welcomes, key=attrgetter("challenge"))
+    rows = await tx.fetch(ADMIT_NEWCOMERS, *_columns(ordered, Welcome.__struct_fields__))
+    arrived = {row["challenge_id"]: _arrived(row) for row in rows}
+    return [arrived.get(welcome.challenge) for welcome in welcomes]
+
+
+def _arrived(row: Row) -> Arrived:
     user = User(
         user=UserId(row["user_id"]),
         name=row["name"],
@@ -210,6 +216,11 @@ async def admit_newcomer(
         created_at=row["created_at"],
     )
     return Arrived(user, DeviceId(row["device_id"]))
+
+
+def _columns(rows: Sequence[msgspec.Struct], members: Sequence[str]) -> list[list[object]]:
+    """Members of rows as arrays."""
+    return [[getattr(row, name) for row in rows] for name in members]
 
 
 async def want_voice(tx: Tx, challenge: ChallengeId, now: datetime) -> None:

@@ -194,6 +194,8 @@ def _options(settings: DatabaseSettings, application: str) -> dict[str, Any]:
             "synchronous_commit": "on",
             # Plans are made once a connection: nothing here is planned better for its values.
             "plan_cache_mode": "force_generic_plan",
+            # Nor for a table's size: made while it is empty, a plan would read all of it, for good.
+            "enable_seqscan": "off",
             "jit": "off",
         },
     }

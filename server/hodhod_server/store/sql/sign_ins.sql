@@ -1,8 +1,10 @@
 -- name: asked_of
 -- Whom the numbers belong to, where a device is signed in that could approve.
-SELECT u.user_id, u.phone_hash FROM users AS u
+-- By each number, and only then its devices: as a join it would begin with all devices there are.
+SELECT u.user_id, u.phone_hash FROM users AS u, LATERAL (
+    SELECT FROM devices AS d WHERE d.user_id = u.user_id AND d.revoked_at IS NULL LIMIT 1
+) AS signed_in
 WHERE u.phone_hash = ANY($1)
-  AND EXISTS (SELECT FROM devices AS d WHERE d.user_id = u.user_id AND d.revoked_at IS NULL)
 
 -- name: waiting_for
 SELECT c.* FROM challenges AS c JOIN users AS u USING (phone_hash)
