@@ -19,7 +19,7 @@ from hodhod_server.services.proving import Proving
 from hodhod_server.services.signup import Signup, rules_of
 from hodhod_server.services.watching import Watching
 from hodhod_server.settings import Settings
-from hodhod_server.sms.provider import Provider
+from hodhod_server.sms.provider import Lined, Provider
 from hodhod_server.store.database import Database
 from hodhod_server.store.leadership import Leadership
 
@@ -79,6 +79,9 @@ def build_newcomers(
         Random(secrets.randbits(64)),
     )
     dispatcher.also_run(ProviderPolling(providers, arrivals.pending, arrivals).run)
+    for provider in providers.values():
+        if isinstance(provider, Lined):
+            dispatcher.also_run(provider.hold_line)
     signup = Signup(database, keys, clock, own, outlook, watching)
     signup.when_started(entrance.sign_ins.ask)
     return Newcomers(
