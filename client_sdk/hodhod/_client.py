@@ -139,7 +139,7 @@ class Client:
 
     @property
     def sign_in(self) -> SignIn:
-        """Ways in without a text: a kept key, another device."""
+        """Ways in without a text: a kept key, a passkey, another device."""
         parts = self._parts
         return SignIn(parts.http, parts.addresses, parts.account, parts.clock, self._welcome)
 
