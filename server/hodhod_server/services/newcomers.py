@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.ladder import LadderRules
+from hodhod_server.services.device_first import DeviceFirst, NobodyOnline, Presence
 from hodhod_server.services.dispatching import Desk, Dispatcher, Office
 from hodhod_server.services.entrance import Entrance
 from hodhod_server.services.outlook import Outlook, ways_of
@@ -57,9 +58,16 @@ def lay_ground(settings: Settings, database: Database, clock: Clock) -> Ground:
 
 
 def build_newcomers(
-    settings: Settings, ground: Ground, entrance: Entrance, providers: Mapping[str, Provider]
+    settings: Settings,
+    ground: Ground,
+    entrance: Entrance,
+    providers: Mapping[str, Provider],
+    presence: Presence | None = None,
 ) -> Newcomers:
-    """Sign-up over these providers. One connection is taken beside the pool's: the leader's."""
+    """Sign-up over these providers. One connection is taken beside the pool's: the leader's.
+
+    Without `presence` nobody is known to be online, and texts leave at once.
+    """
     database, keys, clock, watching, arrivals = ground
     own, rules = settings.signup, rules_of(settings.signup)
     terms = [provider.terms for provider in providers.values()]
@@ -72,6 +80,10 @@ def build_newcomers(
             outlook,
             watching,
             clock,
+            DeviceFirst(
+                presence if presence and own.device_first else NobodyOnline(),
+                Random(secrets.randbits(64)),
+            ),
         ),
         Office(rules, LadderRules(hedge_s=own.hedge_s), ways, settings.texts.wording()),
         list(providers.values()),

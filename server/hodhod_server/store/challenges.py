@@ -67,6 +67,7 @@ def challenge_of(row: Row, sends: tuple[Send, ...] = ()) -> Challenge:
         operator=row["operator"],
         source=row["source"],
         is_inbound_only=row["is_inbound_only"],
+        text_at_once=row["text_at_once"],
         version=row["version"],
         handoffs=tuple(row["handoffs"]),
         sends=sends,
@@ -124,6 +125,7 @@ async def start(tx: Tx, draft: Challenge, rules: ChallengeRules) -> Started:
         *limit_columns(rules.tries),
         *limit_columns(rules.handoffs),
         draft.is_inbound_only,
+        draft.text_at_once,
     )
     assert row is not None
     return Started(row["answer"], row["known"], row["at"])

@@ -14,8 +14,8 @@ WITH asked AS MATERIALIZED (
 ), put AS (
     INSERT INTO challenges (challenge_id, phone_hash, phone_encrypted, device_key, device_name,
                             platform, locale, key_epoch, created_at, client, app_hash, operator, source,
-                            is_inbound_only)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $21 FROM asked WHERE answer = 'new'
+                            is_inbound_only, text_at_once)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $21, $22 FROM asked WHERE answer = 'new'
 )
 SELECT answer, known, at FROM asked
 
