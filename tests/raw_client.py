@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ class RawClient:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, *, is_json: bool) -> None:
         self.socket = socket
         self.pushes: list[Map] = []
+        self._unread: deque[aiohttp.WSMessage] = deque()
         self._is_json = is_json
         self._refs = itertools.count(1)
 
@@ -78,8 +80,11 @@ class RawClient:
 
     async def receive(self, within_s: float = DEADLINE_S) -> Map:
         """The next frame, whatever it is. Raises `ConnectionError` when the socket is closed."""
-        async with asyncio.timeout(within_s):
-            message = await self.socket.receive()
+        if self._unread:
+            message = self._unread.popleft()
+        else:
+            async with asyncio.timeout(within_s):
+                message = await self.socket.receive()
         match message.type:
             case aiohttp.WSMsgType.BINARY:
                 unpacked: Map = msgpack.unpackb(message.data)
@@ -92,6 +97,16 @@ class RawClient:
                 raise ConnectionError(f"closed with {message.data}")
             case _:
                 raise ConnectionError(f"closed with {self.socket.close_code}")
+
+    async def answer_goodbye(self) -> None:
+        """Read on while the server sends everybody away, so that it need not wait for an answer.
+
+        What comes is kept for `receive`. Whoever is reading already answers by that.
+        """
+        with contextlib.suppress(TimeoutError, RuntimeError):
+            async with asyncio.timeout(DEADLINE_S):
+                while not self.socket.closed:
+                    self._unread.append(await self.socket.receive())
 
     async def push(self, tag: str) -> Map:
         """The next push with this tag."""

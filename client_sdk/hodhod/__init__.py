@@ -56,7 +56,9 @@ from hodhod._models import (
     SignInAsked,
     TypingSeen,
     User,
+    Voucher,
 )
+from hodhod._passkeys import Authenticator, Passkey
 from hodhod._security import Guards, LinkedDevice, Security
 from hodhod._sign_in import PendingLink, SignIn
 from hodhod._signup import Challenge
@@ -64,6 +66,7 @@ from hodhod_wire.events import Changed, Created, File, Joined, Left, Removed, Te
 
 __all__ = [
     "AccountNotice",
+    "Authenticator",
     "Ban",
     "Challenge",
     "ChallengeOver",
@@ -99,6 +102,7 @@ __all__ = [
     "NextChannel",
     "NotAllowed",
     "NotFound",
+    "Passkey",
     "PendingLink",
     "Permission",
     "PinRequired",
@@ -122,4 +126,5 @@ __all__ = [
     "TurnedAway",
     "TypingSeen",
     "User",
+    "Voucher",
 ]

@@ -175,7 +175,6 @@ CLASSES: Final[dict[str, type[Refused]]] = {
     ErrorCode.CODE_MALFORMED: InvalidInput,
     ErrorCode.CODE_WRONG: CodeWrong,
     ErrorCode.TRIES_EXHAUSTED: ChallengeOver,
-    ErrorCode.DELIVERY_FAILED: TryLater,
     ErrorCode.PROOF_OF_WORK_REQUIRED: ProofRequired,
     ErrorCode.COUNTRY_NOT_SERVED: InvalidInput,
     ErrorCode.TEXT_US_INSTEAD: NotAllowed,

@@ -1,4 +1,4 @@
-"""Ways into groups and channels: `client.invites`. Links, joining, and who waits.
+"""Ways into groups and channels, and for newcomers: `client.invites`.
 
 A link is passed on as its token. Whoever has it sees where it leads and may come in, or, where an
 admin has to approve, asks to.
@@ -16,7 +16,7 @@ from hodhod._api import Api
 from hodhod._clock import ServerClock
 from hodhod._groups import Nothing, TakeChat
 from hodhod._http import Call
-from hodhod._models import Chat, InviteLink, InvitePreview, JoinRequest
+from hodhod._models import Chat, InviteLink, InvitePreview, JoinRequest, Voucher
 from hodhod_wire import frames
 from hodhod_wire.errors import ErrorCode
 
@@ -47,6 +47,16 @@ class Invites:
         self._api = api
         self._clock = clock
         self._take_chat = take_chat
+
+    # --- newcomers -------------------------------------------------------------------------------
+
+    async def vouch(self) -> Voucher:
+        """A voucher for somebody who has no account yet: where many come, they wait less.
+
+        Raises `TryLater` on an account that is too young, or has had all vouchers of this week.
+        """
+        call = Call(method="POST", path="/v1/me/vouchers", repeats=False)
+        return await self._api.ask(call, Voucher)
 
     # --- who comes -------------------------------------------------------------------------------
 

@@ -135,6 +135,17 @@ class InviteLink(Struct, frozen=True, kw_only=True):
         return f"InviteLink(link={self.link}, uses={self.uses})"
 
 
+class Voucher(Struct, frozen=True, kw_only=True):
+    """A word for one newcomer, who gives it to `request_code` as `invite`."""
+
+    voucher: str
+    expires_at: int
+    """Until when it is good, in milliseconds since the epoch."""
+
+    def __repr__(self) -> str:
+        return f"Voucher(expires_at={self.expires_at})"
+
+
 class InvitePreview(Struct, frozen=True, kw_only=True):
     """Where a link leads."""
 

@@ -1,8 +1,9 @@
-"""What guards the account: `client.security`. PIN, recovery key, other devices, signing out."""
+"""What guards the account: `client.security`. PIN, keys, other devices, signing out."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -11,6 +12,7 @@ from hodhod._api import Api
 from hodhod._groups import Nothing
 from hodhod._http import Call
 from hodhod._models import SignInAsked
+from hodhod._passkeys import Authenticator, NewPasskey, Passkey, PasskeyList, Question, ask
 from hodhod._signup import Challenge, accept
 
 Leave = Callable[[], Awaitable[None]]
@@ -119,6 +121,28 @@ class Security:
     async def remove_totp(self) -> None:
         """No app guards the account any more."""
         await self._do("DELETE", "/v1/me/totp")
+
+    async def passkeys(self) -> list[Passkey]:
+        """The account's passkeys, oldest first; `client.sign_in.by_passkey` comes in by one."""
+        call = Call(method="GET", path="/v1/me/passkeys")
+        return (await self._api.ask(call, PasskeyList)).passkeys
+
+    async def add_passkey(self, authenticator: Authenticator, *, name: str = "") -> None:
+        """Have the app's authenticator make a passkey, and keep it.
+
+        Raises `NotFound` where the server has them switched off, `Refused` for a bad answer, and
+        whatever the authenticator raises.
+        """
+        call = Call(method="POST", path="/v1/me/passkeys/options")
+        asked = await self._api.ask(call, Question)
+        body = NewPasskey(credential=await ask(authenticator, asked), name=name)
+        call = Call(method="POST", path="/v1/me/passkeys", body=body, repeats=False)
+        await self._api.ask(call, Nothing)
+
+    async def remove_passkey(self, passkey: Passkey | str) -> None:
+        """It lets in no more. Raises `NotFound`."""
+        name = passkey if isinstance(passkey, str) else passkey.id
+        await self._do("DELETE", f"/v1/me/passkeys/{quote(name, safe='')}")
 
     async def change_number(
         self, challenge: Challenge, code: str, *, pin: str | None = None, totp: str | None = None

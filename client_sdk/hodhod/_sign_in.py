@@ -1,17 +1,19 @@
-"""Coming in without a text: `client.sign_in`. By a key that was kept, or by another device."""
+"""Coming in without a text: `client.sign_in`. By a kept key, a passkey, another device."""
 
 from __future__ import annotations
 
 import platform
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from hodhod._account import Account
 from hodhod._addresses import AddressBook
 from hodhod._clock import ServerClock
+from hodhod._groups import Nothing
 from hodhod._http import Http
 from hodhod._models import User
+from hodhod._passkeys import Authenticator, Question, ask
 from hodhod._signup import NAME_CHARS_MAX, PLATFORM, Device, Welcome
 from hodhod._state import Credentials
 
@@ -35,6 +37,14 @@ class _ByTokens(_Untold, frozen=True, kw_only=True):
     tokens: list[str]
     device: Device
     pin: str | None = None
+
+
+class _ByPasskey(Struct, frozen=True):
+    credential: Raw
+    device: Device
+
+    def __repr__(self) -> str:
+        return "_ByPasskey()"
 
 
 class _NewLink(Struct, frozen=True):
@@ -124,6 +134,15 @@ class SignIn:
         tokens = self._account.kept_tokens
         body = _ByTokens(phone=phone, tokens=tokens, device=await self._device(), pin=pin)
         return await self._enter("return-token", body)
+
+    async def by_passkey(self, authenticator: Authenticator) -> User:
+        """Come in by a passkey that the app's authenticator holds; it knows the account itself.
+
+        Raises `NotFound` where the server has passkeys switched off.
+        """
+        asked = await self._http.post(self._url("passkey/options"), Nothing(), Question)
+        credential = await ask(authenticator, asked)
+        return await self._enter("passkey", _ByPasskey(credential, await self._device()))
 
     async def by_link(self) -> PendingLink:
         """A link for a signed-in device to approve; then await its `approved()`."""

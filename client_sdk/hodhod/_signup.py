@@ -50,6 +50,7 @@ class _Start(_Untold, frozen=True, omit_defaults=True):
     locale: str
     device: Device
     invite: str | None = None
+    text_at_once: bool = False
     ticket: str | None = None
     proof: str | None = None
 
@@ -63,6 +64,7 @@ class Asked(_Untold, frozen=True):
     phone: str
     locale: str = "fa"
     invite: str | None = None
+    text_at_once: bool = False
 
 
 class _Verify(_Untold, frozen=True, omit_defaults=True):
@@ -287,7 +289,7 @@ class Door:
         """
         name = (platform.node() or "Python")[:NAME_CHARS_MAX]
         device = Device(name, PLATFORM, await account.public_key())
-        body = _Start(asked.phone, asked.locale, device, asked.invite)
+        body = _Start(asked.phone, asked.locale, device, asked.invite, asked.text_at_once)
         standing = await enter(
             self._http, self._clock, self._url(""), body, shape=_NewStanding, on_wait=on_wait
         )

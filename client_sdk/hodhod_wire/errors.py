@@ -33,7 +33,6 @@ class ErrorCode(StrEnum):
     CODE_MALFORMED = "code_malformed"
     CODE_WRONG = "code_wrong"
     TRIES_EXHAUSTED = "tries_exhausted"
-    DELIVERY_FAILED = "delivery_failed"
     PROOF_OF_WORK_REQUIRED = "proof_of_work_required"
     COUNTRY_NOT_SERVED = "country_not_served"
     TEXT_US_INSTEAD = "text_us_instead"
@@ -135,11 +134,6 @@ ERROR_TEXTS: Final[dict[ErrorCode, ErrorText]] = {
     ErrorCode.TRIES_EXHAUSTED: ErrorText(
         "Too many wrong codes. Please wait before you start again.",
         "کد چند بار نادرست وارد شد. پیش از آغاز دوباره صبر کنید.",
-    ),
-    ErrorCode.DELIVERY_FAILED: ErrorText(
-        "The code could not be sent. Please try again.",
-        "کد فرستاده نشد. دوباره تلاش کنید.",
-        may_retry=True,
     ),
     ErrorCode.PROOF_OF_WORK_REQUIRED: ErrorText(
         "Your device has to do a small computation first.",

@@ -11,8 +11,9 @@ import aiohttp
 
 from hodhod_server.domain.keys import base64url
 from tests.running import RunningUp, running_up
+from tests.sizes import sized
 
-PEOPLE = 200
+PEOPLE = sized(100, 200)
 
 
 async def _start(session: aiohttp.ClientSession, url: str, number: int) -> dict[str, Any]:

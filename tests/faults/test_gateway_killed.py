@@ -1,4 +1,4 @@
-"""1,000 people, 20,000 messages, two gateways, one of them killed in the middle."""
+"""Hundreds of people, two gateways, one of them killed in the middle of their messages."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from tests.eventually import eventually
 from tests.faults.chatter import Chatter
 from tests.over_http import sign_up
 from tests.running import RunningUp, running_up
+from tests.sizes import sized
 
-PEOPLE = 1000
-MESSAGES = 20_000
+PEOPLE = sized(400, 1000)
+MESSAGES = sized(10_000, 20_000)
 AT_ONCE = 32
 
 

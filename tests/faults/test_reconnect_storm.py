@@ -19,8 +19,9 @@ from hodhod import Client, TryLater
 from tests.over_http import sign_up
 from tests.raw_client import RawClient
 from tests.running import RunningUp, running_up
+from tests.sizes import sized
 
-PEOPLE = 400
+PEOPLE = sized(240, 400)
 AT_ONCE = 16
 RECONNECTS_PER_S = 25
 LOOK_S = 0.25

@@ -39,14 +39,29 @@ async def running(parts: app.Parts, listen: ListenSettings) -> AsyncIterator[Non
 
 
 @pytest.fixture
-def gateway(settings: Settings, clock: FakeClock) -> Gateway:
-    """Starts a gateway; yields its address `http://…`."""
+def clients() -> list[tuple[str, RawClient]]:
+    """Who is connected, and where."""
+    return []
+
+
+@pytest.fixture
+def gateway(settings: Settings, clock: FakeClock, clients: list[tuple[str, RawClient]]) -> Gateway:
+    """Starts a gateway; yields its address `http://…`. Its clients answer when it sends them away,
+    as programs do: otherwise it would wait seconds for them."""
 
     @contextlib.asynccontextmanager
     async def start(changed: Settings = settings, load: Load | None = None) -> AsyncIterator[str]:
         listen = ListenSettings(port=free_port())
-        async with app.gateway(changed, clock, load) as parts, running(parts, listen):
-            yield f"http://127.0.0.1:{listen.port}"
+        address = f"http://127.0.0.1:{listen.port}"
+        async with (
+            asyncio.TaskGroup() as goodbyes,
+            app.gateway(changed, clock, load) as parts,
+            running(parts, listen),
+        ):
+            yield address
+            for base, client in clients:
+                if base == address:
+                    goodbyes.create_task(client.answer_goodbye())
 
     return start
 
@@ -64,11 +79,15 @@ async def base(gateway: Gateway) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def connect() -> AsyncIterator[Callable[..., Awaitable[RawClient]]]:
+async def connect(
+    clients: list[tuple[str, RawClient]],
+) -> AsyncIterator[Callable[..., Awaitable[RawClient]]]:
     """Opens clients and closes them at the end."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def open_client(base: str, token: str | None, **options: str) -> RawClient:
-            return await stack.enter_async_context(RawClient.open(base, token, **options))
+            client = await stack.enter_async_context(RawClient.open(base, token, **options))
+            clients.append((base, client))
+            return client
 
         yield open_client

@@ -13,11 +13,12 @@ from hodhod_server.services import chat_changes
 from tests.gateway.conftest import Gateway
 from tests.people import People, Person
 from tests.raw_client import RawClient
+from tests.sizes import sized
 
 Connect = Callable[..., Awaitable[RawClient]]
 MEMBERS = 20
 WRITERS = 5
-EACH = 1000
+EACH = sized(300, 1000)
 IN_FLIGHT = 50
 BODY = {"t": "text", "text": "گل!"}
 

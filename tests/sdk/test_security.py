@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -21,12 +23,21 @@ from hodhod import (
     SignedOut,
     SignInAsked,
     TotpRequired,
+    TryLater,
 )
-from hodhod_server.settings import Settings
+from hodhod_server.settings import ReturningSettings, Settings
 from tests.node import Node, running_node
 from tests.sdk.reading import next_of
+from tests.software_authenticator import DOMAIN, ORIGIN, SoftwareAuthenticator
 
 SARA, NEW = "+989123456789", "+989351112233"
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    passkeys = ReturningSettings(passkey_domain=DOMAIN, passkey_origins=(ORIGIN,))
+    at_once = dataclasses.replace(settings.door, invites_from_s=0, invites_per_week=2)
+    return settings.model_copy(update={"returning": passkeys, "door": at_once})
 
 
 @pytest.fixture
@@ -148,3 +159,36 @@ async def test_an_app_guards_the_number_and_the_number_can_be_changed(
     await sara.security.change_number(moved, await node.code(NEW))
     kinds = [(await next_of(sara, AccountNotice)).kind for _ in range(2)]
     assert kinds == ["pin_wrong", "number_changed"]
+
+
+async def test_a_passkey_is_made_shown_listed_and_removed(node: Node, sara: Client) -> None:
+    authenticator = SoftwareAuthenticator()
+
+    async def make(options: str) -> str:
+        return json.dumps(authenticator.create(json.loads(options)))
+
+    async def show(options: str) -> str:
+        return json.dumps(authenticator.get(json.loads(options)))
+
+    await sara.security.add_passkey(make, name="keychain")
+    async with Client(node.url) as laptop:
+        assert await laptop.sign_in.by_passkey(show) == sara.user
+        (passkey,) = await laptop.security.passkeys()
+        assert passkey.name == "keychain"
+        assert passkey.used_at is not None
+        await laptop.security.remove_passkey(passkey)
+    assert await sara.security.passkeys() == []
+    async with Client(node.url) as thief:
+        with pytest.raises(Refused) as refused:
+            await thief.sign_in.by_passkey(show)
+    assert refused.value.code == "passkey_invalid"
+
+
+async def test_who_is_inside_vouches_for_newcomers(node: Node, sara: Client) -> None:
+    vouchers = [await sara.invites.vouch() for _ in range(2)]
+    assert len({one.voucher for one in vouchers}) == 2
+    with pytest.raises(TryLater):
+        await sara.invites.vouch()
+    async with Client(node.url) as newcomer:
+        challenge = await newcomer.request_code(NEW, invite=vouchers[0].voucher)
+        await challenge.wait_sent()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from random import Random
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from hodhod_server.cluster.broker import BrokerUnavailable
@@ -31,7 +33,7 @@ class Process:
 
     def __init__(self, redis: Redis, settings: Settings, clock: FakeClock, name: str) -> None:
         own, keys = (
-            DoorSettings(unproven_max=10_000),
+            dataclasses.replace(settings.door, unproven_max=10_000),
             Keys.from_master(settings.security.master_key),
         )
         self.pace = SetPace()
@@ -85,6 +87,28 @@ async def test_a_restarted_process_remembers_a_bombed_number_and_the_money(
         with pytest.raises(RateLimited):
             await successor.start(victim, b"d" * 32)
         assert successor.gatekeeper.budget.spent(clock.now().timestamp()) == 70
+
+
+async def test_the_money_is_shown_to_who_is_alerted_and_a_new_day_begins_with_none(
+    settings: Settings, clock: FakeClock
+) -> None:
+    def shown() -> tuple[float | None, float | None]:
+        names = ("hodhod_door_spent_today", "hodhod_door_budget_per_day")
+        spent, budget = (REGISTRY.get_sample_value(name) for name in names)
+        return spent, budget
+
+    costly = settings.model_copy(update={"door": DoorSettings(budget_per_day=100)})
+    async with open_redis(settings.redis) as redis:
+        one, other = (Process(redis, costly, clock, name) for name in ("one", "other"))
+        one.gatekeeper.note_send(85)
+        await one.sharing.share_counts()
+        await other.sharing.share_counts()
+        for process in (one, other):
+            process.sharing.tick()
+            assert shown() == (85, 100)
+        clock.advance(86_400)
+        other.sharing.tick()
+        assert shown() == (0, 100)
 
 
 async def test_what_is_shared_holds_no_number_and_no_address(

@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from hodhod_server import app
 from hodhod_server.cluster.broker_redis import RedisBroker
 from hodhod_server.cluster.redis_pool import open_redis
+from hodhod_server.cluster.routing import Presence
 from hodhod_server.domain.addresses import Networks
 from hodhod_server.domain.ids import GatewayId
 from hodhod_server.domain.keys import Keys
@@ -113,7 +114,9 @@ def open_door(settings: Settings, clock: FakeClock, database: Database, keys: Ke
             broker = RedisBroker(redis, settings.redis.prefix, GatewayId("test"))
             delivery = Delivery(broker, NobodyHere())
             returning = new_returning(database, keys, clock, own.returning, sessions, delivery)
-            newcomers = build_newcomers(own, ground, returning.entrance, named)
+            newcomers = build_newcomers(
+                own, ground, returning.entrance, named, Presence(redis, settings.redis.prefix)
+            )
             application = new_app()
             add_signup_api(application, newcomers.signup, newcomers.proving, returning)
             add_gate(application, gatekeeper_of(settings.door, keys, clock), Networks(()))

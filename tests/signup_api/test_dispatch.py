@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from functools import partial
 
 import pytest
 
+from hodhod_loadtest.carriers.smpp import Smsc, Verdict
 from hodhod_server.domain.clock import to_ms
+from hodhod_server.domain.secret import Secret
+from hodhod_server.settings.line_providers import SmppSettings
 from hodhod_server.sms.provider import OutcomeClass
+from hodhod_server.sms.smpp import open_smpp
 from hodhod_server.store.database import Database
 from tests.clock import FakeClock
 from tests.eventually import eventually
 from tests.newcomers import Door, Newcomer, ask
+from tests.providers import terms
 from tests.scripted_provider import ScriptedProvider
 from tests.signup_api.conftest import OpenDoor
 
@@ -254,6 +260,51 @@ async def test_of_two_processes_one_dispatches_and_the_other_takes_over(
         await late.start_and_wait()
         assert (await late.verify(other.codes[-1])).status == 200
     assert len(_codes(one, other)) == 3
+
+
+async def test_only_the_process_that_dispatches_holds_a_line(
+    open_door: OpenDoor, clock: FakeClock, database: Database
+) -> None:
+    async def ignore(_: object) -> None:
+        raise AssertionError
+
+    agreed, dice = terms("operator"), random.Random(1)
+    async with Smsc.open(lambda _: Verdict()) as smsc:
+        line = SmppSettings(
+            name="operator",
+            host="127.0.0.1",
+            port=smsc.port,
+            system_id="a",
+            password=Secret(b"a"),
+            source="9820001234",
+        )
+        async with (
+            open_smpp(line, agreed, ignore, dice) as one,
+            open_smpp(line, agreed, ignore, dice) as other,
+            open_door(other) as second,
+        ):
+            async with open_door(one) as first:
+                people = [Newcomer(first.door, clock), Newcomer(second.door, clock)]
+                for newcomer in people:
+                    assert (await newcomer.start_and_wait())["state"] == "sent"
+                assert (len(smsc.system_ids), len(smsc.sessions)) == (1, 1)
+                await _end_leadership(database)
+                await eventually(lambda: len(smsc.system_ids) == 2)
+                await eventually(lambda: len(smsc.sessions) == 1)
+            late = Newcomer(second.door, clock)
+            assert (await late.start_and_wait())["state"] == "sent"
+            assert other.is_bound
+        await eventually(lambda: not smsc.sessions)
+
+
+async def _end_leadership(database: Database) -> None:
+    """As when the network between a process and its database breaks."""
+    async with database.connection() as connection:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'hodhod-dispatcher' AND datname = current_database()"
+            " AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)"
+        )
 
 
 async def test_a_challenge_never_handed_over_lapses(open_door: OpenDoor, clock: FakeClock) -> None:

@@ -21,7 +21,7 @@ from hodhod_server.domain.clock import SystemClock
 from hodhod_server.domain.ids import GatewayId, UserId
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.phone import Phone
-from hodhod_server.domain.vouchers import Voucher, mint_voucher, week_of
+from hodhod_server.domain.vouchers import WEEK_S, Voucher, find_voucher, mint_voucher, week_of
 from hodhod_server.services.account_notices import NobodyHere
 from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.gatekeeper import Admitted, Attempt, Gatekeeper
@@ -36,8 +36,9 @@ from hodhod_server.store.database import Database
 from hodhod_server.web.serving import new_app
 from tests.clock import FakeClock
 from tests.doors import SetPace
-from tests.newcomers import Answer, Door, Newcomer, ask, some_phone
+from tests.newcomers import Answer, Door, Newcomer, ask, refresh, some_phone
 from tests.providers import terms
+from tests.returners import inside
 from tests.signup_api.conftest import running, served
 
 CHEAP = (40, 80, 120)
@@ -236,6 +237,36 @@ async def test_an_invited_person_waits_in_the_shorter_lane(
     assert await position(invite) <= 1
     assert await position(invite) >= 500  # used up by the first
     assert await position(too_many) >= 500
+
+
+async def test_an_account_of_some_age_has_so_many_vouchers_a_week(
+    newcomer: Newcomer, gate: Door, door: Door, clock: FakeClock, keys: Keys
+) -> None:
+    newcomer.door = door
+    session = await newcomer.sign_up()
+
+    async def mint() -> Answer:
+        return await inside(gate, session, "POST", "/v1/me/vouchers")
+
+    young = await mint()
+    assert (young.status, young["retry_after"]) == (429, 86_400)
+    begins = (week_of(clock.now().timestamp()) + 1) * WEEK_S
+    clock.advance(begins - clock.now().timestamp() + 86_400)
+    session = await refresh(door, session["refresh_token"])
+    given = []
+    for _ in range(10):
+        given.append(await mint())
+        clock.advance(8_000)
+        session = await refresh(door, session["refresh_token"])
+    now_s = clock.now().timestamp()
+    found = [find_voucher(keys.ticket, one["voucher"], now_s) for one in given]
+    assert found == [Voucher(session["user"], week_of(now_s), serial) for serial in range(10)]
+    assert {one["expires_at"] for one in given} == {(begins + 2 * WEEK_S) * 1000}
+    spent = await mint()
+    assert (spent.status, spent["retry_after"]) == (429, begins + WEEK_S - now_s)
+    clock.advance(spent["retry_after"])
+    session = await refresh(door, session["refresh_token"])
+    assert (await mint()).status == 201
 
 
 async def test_addresses_are_taken_from_our_proxies_and_from_nobody_else(

@@ -48,7 +48,9 @@ from hodhod_server.services.sessions import Sessions
 from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.views import Views
+from hodhod_server.services.vouchers import Vouchers
 from hodhod_server.settings import (
+    DoorSettings,
     GatewaySettings,
     GroupCommitSettings,
     ReturningSettings,
@@ -173,6 +175,7 @@ class Gateway:
             membership=Membership(database, rights, changes, clock),
             invites=Invites(database, rights, changes, clock),
             views=Views(database, rights),
+            vouchers=Vouchers(database, KEYS, clock, DoorSettings()),
             file_links=FileLinks(database, rights, MediaLinks(KEYS.media_link, clock, link_s=60)),
         )
         admission = Admission(load, SETTINGS, database.is_slow)

@@ -10,11 +10,12 @@ from typing import Final
 
 from tests.simulation.__main__ import describe
 from tests.simulation.run import run_seed
+from tests.sizes import sized
 from tests.source_tree import ROOT
 
-CPU_S: Final = 15.0
+CPU_S: Final = sized(7.0, 60.0)
 WITHOUT_GIT: Final = 0x5EED
-SEEDS_AT_LEAST: Final = 20
+SEEDS_AT_LEAST: Final = 10
 
 
 def seed_of_commit() -> int:

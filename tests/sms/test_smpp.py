@@ -53,11 +53,19 @@ def settings_for(port: int, **changes: object) -> SmppSettings:
 
 
 @contextlib.asynccontextmanager
+async def holding(provider: Smpp) -> AsyncIterator[Smpp]:
+    """As the process that dispatches does."""
+    async with asyncio.TaskGroup() as tasks:
+        held = tasks.create_task(provider.hold_line())
+        yield provider
+        held.cancel()
+
+
+@contextlib.asynccontextmanager
 async def bound(smsc: Smsc, heard: Heard, **changes: object) -> AsyncIterator[Smpp]:
     agreed = terms("operator", in_flight_max=100)
-    async with open_smpp(
-        settings_for(smsc.port, **changes), agreed, heard, random.Random(1)
-    ) as provider:
+    opening = open_smpp(settings_for(smsc.port, **changes), agreed, heard, random.Random(1))
+    async with opening as provider, holding(provider):
         await eventually(lambda: provider.is_bound and bool(smsc.sessions))
         yield provider
 
@@ -212,11 +220,32 @@ async def test_a_line_that_was_unbound_is_bound_again(smsc: Smsc, heard: Heard) 
         assert (await provider.send(code_message())).kind is OutcomeClass.ACCEPTED
 
 
+async def test_the_line_is_bound_while_it_is_held_and_the_first_code_waits_for_it(
+    smsc: Smsc, heard: Heard
+) -> None:
+    opening = open_smpp(settings_for(smsc.port), terms("operator"), heard, random.Random(1))
+    async with opening as provider:
+        assert (await provider.send(code_message())).answer == "not bound"
+        for times in (1, 2):
+            async with holding(provider):
+                await asyncio.sleep(0)
+                assert (await provider.send(code_message())).kind is OutcomeClass.ACCEPTED
+                heard.is_broken = True
+                assert await smsc.deliver(LINE, b"a", source_addr=PHONE, source_addr_ton=1) == 0
+            await eventually(lambda: not smsc.sessions)
+            assert not provider.is_bound
+            assert len(smsc.system_ids) == times
+        heard.is_broken = False
+        await eventually(lambda: len(heard.texts) == 2)
+
+
 async def test_nobody_at_the_other_end_is_the_providers_fault(heard: Heard) -> None:
     settings = settings_for(free_port())
-    async with open_smpp(settings, terms(), heard, random.Random(1)) as provider:
-        await asyncio.sleep(0.05)
-        assert (await provider.send(code_message())).kind is OutcomeClass.PROVIDER_FAULT
+    opening = open_smpp(settings, terms(), heard, random.Random(1))
+    async with opening as provider, holding(provider):
+        await asyncio.sleep(0)
+        outcome = await provider.send(code_message())
+    assert (outcome.kind, outcome.answer) == (OutcomeClass.PROVIDER_FAULT, "not bound")
 
 
 @contextlib.asynccontextmanager
@@ -238,6 +267,7 @@ async def test_a_refused_password_is_for_the_operator_to_mend(heard: Heard) -> N
     async with (
         octets_in_answer("00000010 80000009 0000000e 00000001") as port,
         open_smpp(settings_for(port), terms(), heard, random.Random(1)) as provider,
+        holding(provider),
     ):
         for _ in range(100):
             outcome = await provider.send(code_message())
@@ -257,6 +287,7 @@ async def test_a_vendors_own_status_means_what_the_settings_say_and_ends_nothing
         open_smpp(
             settings_for(port, statuses=statuses), terms(), heard, random.Random(1)
         ) as provider,
+        holding(provider),
     ):
         await eventually(lambda: provider.is_bound)
         first = await provider.send(code_message())

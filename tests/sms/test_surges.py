@@ -1,6 +1,6 @@
 """What newcomers live through in a surge, as far as routing decides it.
 
-The same shape as 60,000 in ten minutes at a tenth of its length; the whole is in the tables of
+The same shape as 60,000 in ten minutes at a part of its length; the whole is in the tables of
 docs/explanation/code-routing.md. Carriers are simulated, so a case ranks policies.
 """
 
@@ -11,15 +11,17 @@ import functools
 import msgspec
 import pytest
 
+from tests.sizes import sized
 from tests.sms.carrier_world import Report, live_through
 from tests.sms.carriers import CASES, Carrier, three
 
-USERS = 6_000
+USERS = sized(3_000, 6_000)
+MANY = 6_000  # where one in a thousand decides
 
 
 @functools.cache
-def lived(name: str) -> Report:
-    return live_through(CASES[name], USERS)
+def lived(name: str, users: int = USERS) -> Report:
+    return live_through(CASES[name], users)
 
 
 def test_in_a_healthy_surge_codes_come_in_seconds_for_little_more_than_a_text_each() -> None:
@@ -60,7 +62,7 @@ def test_hard_errors_cost_nobody_anything() -> None:
 
 
 def test_with_30_percent_lost_everywhere_everybody_comes_in() -> None:
-    report = lived("30 % lost everywhere")
+    report = lived("30 % lost everywhere", MANY)
     assert report.in_hand_in_two_minutes >= 0.999
     assert report.in_ten_minutes >= 0.9999
     assert report.p95_s <= 65
@@ -74,7 +76,7 @@ def test_other_ways_than_texts_matter_where_handsets_get_none() -> None:
 
 
 def test_a_weak_provider_is_avoided_and_not_opened() -> None:
-    report = lived("one weak (60 % lost)")
+    report = lived("one weak (60 % lost)", MANY)
     assert report.p95_s <= 30
     assert report.opened == ()
 

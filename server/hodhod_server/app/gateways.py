@@ -51,6 +51,7 @@ from hodhod_server.services.sessions import Sessions
 from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.views import Views
+from hodhod_server.services.vouchers import Vouchers
 from hodhod_server.settings import Settings
 from hodhod_server.signup_api.routes import OPERATIONS as SIGNUP_OPERATIONS
 from hodhod_server.store.database import (
@@ -105,6 +106,7 @@ async def gateway(
             membership=Membership(database, rights, changes, clock),
             invites=Invites(database, rights, changes, clock),
             views=Views(database, rights),
+            vouchers=Vouchers(database, keys, clock, settings.door),
             file_links=FileLinks(database, rights, links),
             returning=new_returning(database, keys, clock, settings.returning, sessions, delivery),
         )
@@ -121,8 +123,7 @@ async def gateway(
         yield Parts(
             app=app,
             loops=(
-                *(probe.run, writer.run),
-                *(entrance.house.errands.run, entrance.heartbeats.run),
+                *(probe.run, writer.run, entrance.house.errands.run, entrance.heartbeats.run),
                 *fanout.loops,
                 *(inside.syncing.run, inside.positions.run, sessions.run),
                 partial(broker.run, fanout.hub),

@@ -11,6 +11,7 @@ from hodhod_server.app.parts import Parts, Role, keys_of
 from hodhod_server.cluster.broker_redis import RedisBroker
 from hodhod_server.cluster.door_board import DoorBoard
 from hodhod_server.cluster.redis_pool import open_redis
+from hodhod_server.cluster.routing import Presence
 from hodhod_server.domain.addresses import Networks
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.ids import GatewayId
@@ -62,7 +63,9 @@ async def signup(
         board = DoorBoard(redis, prefix, process_name(settings.listen.port))
         ground = lay_ground(settings, database, clock)
         async with open_providers(settings.signup.providers, clock, ground.arrivals) as providers:
-            newcomers = build_newcomers(settings, ground, returning.entrance, providers)
+            newcomers = build_newcomers(
+                settings, ground, returning.entrance, providers, Presence(redis, prefix)
+            )
             door = build_door(settings.door, keys, clock, board, newcomers.outlook)
             newcomers.proving.when_proved(door.gatekeeper.note_verified)
             newcomers.dispatcher.when_sent(door.gatekeeper.note_send)

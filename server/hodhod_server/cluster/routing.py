@@ -7,7 +7,7 @@ part again when Redis returns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -56,3 +56,19 @@ class Routing:
 
     def _key(self, user: UserId) -> str:
         return f"{self._prefix}{user}"
+
+
+class Presence:
+    """Who is connected anywhere, as the table tells it. Raises `BrokerUnavailable`."""
+
+    def __init__(self, redis: Redis, prefix: str) -> None:
+        self._redis = redis
+        self._prefix = routes_under(prefix)
+
+    async def online(self, users: Sequence[UserId]) -> set[UserId]:
+        """Those of these people who have a connection; a crashed gateway's for `ROUTE_LIFE_S`."""
+        if not users:
+            return set()
+        with talking_to_redis():
+            routes = await self._redis.mget([f"{self._prefix}{user}" for user in users])
+        return {user for user, route in zip(users, routes, strict=True) if route}

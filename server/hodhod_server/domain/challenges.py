@@ -21,6 +21,7 @@ Locale = Literal["fa", "en"]
 QUEUED_S: Final = 900  # without a hand-off for so long, the newcomer has gone
 # Before the second, third … try after a wrong one: nobody mistypes three times in haste.
 TRY_DELAYS_S: Final = (0, 5, 15, 30)
+DEVICE: Final = "device"  # stands for a provider: the number's own devices were asked first
 _FATES: Final = {
     None: Fate.UNDER_WAY,
     "accepted": Fate.TAKEN,
@@ -115,6 +116,7 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
     operator: str = ""
     source: int = 0
     is_inbound_only: bool = False
+    text_at_once: bool = False
     version: int = 1
     handoffs: tuple[datetime, ...] = ()
     sends: tuple[Send, ...] = ()

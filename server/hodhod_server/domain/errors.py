@@ -145,12 +145,6 @@ class TriesExhausted(HodhodError):
     code = ErrorCode.TRIES_EXHAUSTED
 
 
-class DeliveryFailed(HodhodError):
-    """No sender took the code. No hand-off is counted."""
-
-    code = ErrorCode.DELIVERY_FAILED
-
-
 class ProofOfWorkRequired(HodhodError):
     """The request has a price now: solve `challenge` (ALTCHA v2) and send it again with `proof`."""
 

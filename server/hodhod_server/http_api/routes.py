@@ -18,6 +18,7 @@ from hodhod_server.http_api import (
     passkeys,
     second_proofs,
     sign_ins,
+    vouchers,
     well_known,
 )
 from hodhod_server.http_api.addresses import PUBLIC
@@ -34,6 +35,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *sign_ins.ENDPOINTS,
     *second_proofs.ENDPOINTS,
     *passkeys.ENDPOINTS,
+    *vouchers.ENDPOINTS,
     *chats.ENDPOINTS,
     *groups.ENDPOINTS,
     *members.ENDPOINTS,

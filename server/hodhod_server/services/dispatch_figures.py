@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from hodhod_server.domain.challenges import Challenge, Send
+from hodhod_server.domain.challenges import DEVICE, Challenge, Send
 from hodhod_server.domain.ids import ChallengeId
 from hodhod_server.sms.breaker import Cause, Health
 from hodhod_server.sms.provider import Channel, Terms
@@ -86,7 +86,7 @@ class Figures:
     def take(self, challenge: Challenge) -> None:
         """A challenge that was begun under an earlier dispatcher."""
         for send in challenge.sends:
-            if send.is_taken:
+            if send.is_taken and send.provider != DEVICE:
                 self.note_taken(challenge, send)
         if challenge.challenge in self._carried:
             self._carried[challenge.challenge].is_seen = challenge.seen_at is not None

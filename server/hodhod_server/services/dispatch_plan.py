@@ -14,10 +14,11 @@ from typing import Final
 
 import msgspec
 
-from hodhod_server.domain.challenges import AcceptedBy, Challenge, ChallengeRules, Send
+from hodhod_server.domain.challenges import DEVICE, AcceptedBy, Challenge, ChallengeRules, Send
 from hodhod_server.domain.code_texts import ClientKind
 from hodhod_server.domain.ids import ChallengeId
 from hodhod_server.domain.ladder import LadderRules, SendKind, Way, Ways
+from hodhod_server.services.device_first import has_only_asked
 from hodhod_server.services.dispatch_calls import Answer, Call
 from hodhod_server.services.dispatch_figures import Figures
 from hodhod_server.services.dispatch_orders import Order, Orders
@@ -33,6 +34,7 @@ from hodhod_server.telemetry import metrics
 PUT_OFF_S: Final = 1.0  # no room in the queue, or in the hedge budget
 LIMITED_S: Final = 60.0  # a number that has had enough: when to ask again
 TROUBLE_WAIT_S: Final = 60.0  # a wait in which people leave
+ASKED: Final = "the owner is online on another device, which was asked; the text follows"
 _words = msgspec.json.Encoder().encode
 
 
@@ -42,6 +44,8 @@ class Picked(msgspec.Struct, frozen=True):
     wanted: Wanted
     choice: Choice
     beginning: Beginning
+    is_first_text: bool = False
+    """Nothing was sent so far, and a device of the owner may be asked instead."""
 
 
 class Plan:
@@ -113,14 +117,14 @@ class Plan:
         now_s = now.timestamp()
         may_hedge = True
         for order in list(self.orders.due(now_s)):
-            if not may_hedge and order.step is not None and order.step.kind is SendKind.HEDGE:
+            if not may_hedge and _is_hedge(order):
                 self.orders.put_off(order, now_s + PUT_OFF_S)
                 continue
             self.orders.plan(order.challenge.challenge, self._usual_ways, now)
             if order.step is None or order.step.at_s > now_s:
                 continue
             if not self._offer(order):
-                may_hedge = may_hedge and order.step.kind is not SendKind.HEDGE
+                may_hedge = may_hedge and not _is_hedge(order)
                 self.orders.put_off(order, now_s + PUT_OFF_S)
 
     def pick(self, now: datetime) -> dict[ChallengeId, Picked]:
@@ -135,15 +139,31 @@ class Plan:
                 self._spare(choice)
                 self.orders.drop(key)
             else:
-                picked[key] = Picked(wanted, choice, _beginning(order, wanted, choice, now))
+                picked[key] = Picked(
+                    wanted,
+                    choice,
+                    _beginning(order, wanted, choice, now),
+                    is_first_text=not order.challenge.sends
+                    and not order.challenge.text_at_once
+                    and wanted.channel is Channel.SMS,
+                )
         return picked
+
+    def leave_to_device(self, picked: Picked) -> Picked:
+        """The number's own devices stand in for the first text."""
+        self._spare(picked.choice)
+        reason = msgspec.structs.replace(picked.choice.reason, candidates=(), words=ASKED)
+        own = msgspec.structs.replace(
+            picked.beginning, provider=DEVICE, reason=_words(reason).decode()
+        )
+        return msgspec.structs.replace(picked, beginning=own)
 
     def begin(self, picked: Picked, handoffs: tuple[datetime, ...]) -> Call | None:
         """It is written down. None: the challenge ended meanwhile, and the hand-off is void."""
         beginning = picked.beginning
         order = self.orders.find(beginning.challenge)
         if order is None:
-            self._spare(picked.choice)
+            self._give_back(picked)
             return None
         self.first_sends += beginning.kind == SendKind.FIRST
         send = Send(
@@ -152,7 +172,7 @@ class Plan:
             outcome=None,
             provider=beginning.provider,
         )
-        if picked.wanted.kind is SendKind.FIRST:
+        if beginning.kind == SendKind.FIRST:
             wait = beginning.began_at - order.challenge.created_at
             metrics.SIGNUP_QUEUE_SECONDS.labels(beginning.channel).observe(wait.total_seconds())
         order.begin(handoffs, send)
@@ -167,7 +187,7 @@ class Plan:
 
     def forbid(self, picked: Picked, challenge: Challenge, now: datetime) -> None:
         """It may not begin: the challenge is over, or its number has had enough."""
-        self._spare(picked.choice)
+        self._give_back(picked)
         order = self.orders.find(challenge.challenge)
         if order is not None:
             metrics.SIGNUP_PUT_OFF.labels("number_limit").inc()
@@ -179,8 +199,10 @@ class Plan:
     def end(self, answer: Answer, now: datetime) -> None:
         """A provider has answered; what follows is planned at once."""
         call = answer.call
-        self.router.note_outcome(call.send, answer.outcome, _loop_s())
-        if answer.outcome.is_taken:
+        is_text = call.provider != DEVICE
+        if is_text:
+            self.router.note_outcome(call.send, answer.outcome, _loop_s())
+        if is_text and answer.outcome.is_taken:
             self.figures.note_taken(call.challenge, call.challenge.sends[call.number - 1])
         order = self.orders.find(call.challenge.challenge)
         if order is not None and call.number <= len(order.challenge.sends):
@@ -190,14 +212,15 @@ class Plan:
     def _offer(self, order: Order) -> bool:
         now_s, step, challenge = _loop_s(), order.step, order.challenge
         assert step is not None
-        if step.kind is SendKind.HEDGE and not self.router.may_hedge(now_s):
+        if _is_hedge(order) and not self.router.may_hedge(now_s):
             metrics.SIGNUP_PUT_OFF.labels("hedge_budget").inc()
             return False
         used = [self._terms.get(send.provider) for send in challenge.sends]
         wanted = Wanted(
             key=challenge.challenge,
             channel=Channel(step.way),
-            kind=step.kind,
+            # After a device was asked, what is planned as a second text is the first one.
+            kind=SendKind.FIRST if has_only_asked(challenge) else step.kind,
             source=challenge.source,
             operator=challenge.operator,
             client=ClientKind(challenge.client),
@@ -207,6 +230,10 @@ class Plan:
         if not order.is_offered:
             metrics.SIGNUP_PUT_OFF.labels("queue_full").inc()
         return order.is_offered
+
+    def _give_back(self, picked: Picked) -> None:
+        if picked.beginning.provider != DEVICE:
+            self._spare(picked.choice)
 
     def _spare(self, choice: Choice) -> None:
         """Not sent after all: an answer that says nothing about the provider."""
@@ -219,10 +246,17 @@ def _beginning(order: Order, wanted: Wanted, choice: Choice, now: datetime) -> B
         number=len(order.challenge.sends) + 1,
         provider=choice.provider,
         channel=str(wanted.channel),
-        kind=str(wanted.kind),
+        kind=str(SendKind.HEDGE if has_only_asked(order.challenge) else wanted.kind),
         reason=_words(choice.reason).decode(),
         began_at=order.next_moment(now),
     )
+
+
+def _is_hedge(order: Order) -> bool:
+    """Is a second text due, which the budget is about?"""
+    step = order.step
+    is_second = step is not None and step.kind is SendKind.HEDGE
+    return is_second and not has_only_asked(order.challenge)
 
 
 def _loop_s() -> float:

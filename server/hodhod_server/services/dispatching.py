@@ -20,23 +20,24 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from hodhod_server.domain.challenges import QUEUED_S, ChallengeRules
+from hodhod_server.domain.challenges import DEVICE, QUEUED_S, ChallengeRules
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.code_texts import Wording
 from hodhod_server.domain.errors import Overloaded
 from hodhod_server.domain.ids import ChallengeId
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.ladder import LadderRules, Ways
-from hodhod_server.services.dispatch_calls import Answer, Calls
-from hodhod_server.services.dispatch_plan import Plan
+from hodhod_server.services.device_first import DeviceFirst
+from hodhod_server.services.dispatch_calls import Answer, Call, Calls
+from hodhod_server.services.dispatch_plan import Picked, Plan
 from hodhod_server.services.outlook import Outlook
 from hodhod_server.services.watching import Watching
-from hodhod_server.sms.provider import Provider, ReceiptState
+from hodhod_server.sms.provider import Outcome, OutcomeClass, Provider, ReceiptState
 from hodhod_server.sms.router import RouterSnapshot
 from hodhod_server.store import challenges, sends
-from hodhod_server.store.database import Database
+from hodhod_server.store.database import Database, Tx
 from hodhod_server.store.leadership import Leadership
-from hodhod_server.telemetry import logs
+from hodhod_server.telemetry import logs, metrics
 
 log = logs.get("dispatch")
 # A turn is shared by all that comes in it. At a hundred sign-ups a second each turn carries five of
@@ -59,6 +60,7 @@ class Desk(NamedTuple):
     outlook: Outlook
     watching: Watching
     clock: Clock
+    devices: DeviceFirst
 
 
 class Office(NamedTuple):
@@ -240,8 +242,9 @@ class Dispatcher:
         picked = self._plan.pick(now)
         if not picked:
             return
-        beginnings = [item.beginning for item in picked.values()]
         async with self._desk.database.connection() as connection:
+            await self._leave_to_devices(connection, picked)
+            beginnings = [item.beginning for item in picked.values()]
             begun = await sends.begin(connection, beginnings, self._office.rules)
             others = [key for key in picked if key not in begun]
             found = await challenges.find_many(connection, others) if others else []
@@ -249,11 +252,41 @@ class Dispatcher:
             self._plan.forbid(picked[challenge.challenge], challenge, now)
         for key, handoffs in begun.items():
             call = self._plan.begin(picked[key], handoffs)
-            if call is not None:
+            if call is None:
+                continue
+            if call.provider == DEVICE:
+                calls.create_task(self._wait_for_device(call))
+            else:
                 calls.create_task(self._calls.make(call, self._note_answer))
+
+    async def _leave_to_devices(self, tx: Tx, picked: dict[ChallengeId, Picked]) -> None:
+        """First texts that can wait: a device of the owner, who is online, has been asked."""
+        wanted = {
+            key: order.challenge
+            for key, item in picked.items()
+            if item.is_first_text and (order := self._plan.orders.find(key)) is not None
+        }
+        for key in await self._desk.devices.of(tx, wanted):
+            picked[key] = self._plan.leave_to_device(picked[key])
+
+    async def _wait_for_device(self, call: Call) -> None:
+        """Answered after as long as a provider takes."""
+        waited = self._desk.clock.now() - call.began_at
+        await asyncio.sleep(max(0.0, self._desk.devices.pause_s() - waited.total_seconds()))
+        outcome = Outcome(kind=OutcomeClass.ACCEPTED, answer="asked", cost=0)
+        metrics.SIGNUP_HANDOFFS.labels(
+            DEVICE, call.challenge.operator, call.kind, str(outcome.kind)
+        ).inc()
+        self._note_answer(Answer(call, outcome, self._desk.clock.now()))
 
     def _note_answer(self, answer: Answer) -> None:
         self._plan.end(answer, self._desk.clock.now())
+        call = answer.call
+        if call.number == 1 and call.provider != DEVICE:
+            took = answer.at - call.began_at
+            self._desk.devices.note_text(
+                took.total_seconds(), is_taken=answer.outcome.kind is OutcomeClass.ACCEPTED
+            )
         self._answers.append(answer)
         self._woken.set()
 
@@ -266,7 +299,7 @@ class Dispatcher:
         for answer in answers:
             self._answers.popleft()
             if answer.outcome.is_taken:
-                agreed = self._costs[answer.call.provider]
+                agreed = self._costs.get(answer.call.provider, 0)
                 self._on_sent(agreed if answer.outcome.cost is None else answer.outcome.cost)
         self._desk.watching.note_changed(answer.call.challenge.challenge for answer in answers)
 

@@ -73,8 +73,9 @@ class DoorSharing:
             await asyncio.sleep(TICK_S)
 
     def tick(self) -> None:
-        """One step of the room."""
+        """One step of the room, and of the gauges."""
         now_s = self._now_s()
+        self._gatekeeper.budget.measure(now_s)
         if self._pace.is_leading():
             self._room.tick(now_s)
         elif self._news is None or now_s - self._news.told_at_s > NEWS_S:

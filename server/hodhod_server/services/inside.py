@@ -17,6 +17,7 @@ from hodhod_server.services.sessions import Sessions
 from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.views import Views
+from hodhod_server.services.vouchers import Vouchers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,4 +36,5 @@ class Inside:
     membership: Membership
     invites: Invites
     views: Views
+    vouchers: Vouchers
     returning: Returning

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.ladder import LadderRules
+from hodhod_server.services.device_first import DeviceFirst, NobodyOnline, Presence
 from hodhod_server.services.dispatching import Desk, Dispatcher, Office
 from hodhod_server.services.entrance import Entrance
 from hodhod_server.services.outlook import Outlook, ways_of
@@ -19,7 +20,7 @@ from hodhod_server.services.proving import Proving
 from hodhod_server.services.signup import Signup, rules_of
 from hodhod_server.services.watching import Watching
 from hodhod_server.settings import Settings
-from hodhod_server.sms.provider import Provider
+from hodhod_server.sms.provider import Lined, Provider
 from hodhod_server.store.database import Database
 from hodhod_server.store.leadership import Leadership
 
@@ -57,9 +58,16 @@ def lay_ground(settings: Settings, database: Database, clock: Clock) -> Ground:
 
 
 def build_newcomers(
-    settings: Settings, ground: Ground, entrance: Entrance, providers: Mapping[str, Provider]
+    settings: Settings,
+    ground: Ground,
+    entrance: Entrance,
+    providers: Mapping[str, Provider],
+    presence: Presence | None = None,
 ) -> Newcomers:
-    """Sign-up over these providers. One connection is taken beside the pool's: the leader's."""
+    """Sign-up over these providers. One connection is taken beside the pool's: the leader's.
+
+    Without `presence` nobody is known to be online, and texts leave at once.
+    """
     database, keys, clock, watching, arrivals = ground
     own, rules = settings.signup, rules_of(settings.signup)
     terms = [provider.terms for provider in providers.values()]
@@ -72,6 +80,10 @@ def build_newcomers(
             outlook,
             watching,
             clock,
+            DeviceFirst(
+                presence if presence and own.device_first else NobodyOnline(),
+                Random(secrets.randbits(64)),
+            ),
         ),
         Office(rules, LadderRules(hedge_s=own.hedge_s), ways, settings.texts.wording()),
         list(providers.values()),
@@ -79,6 +91,9 @@ def build_newcomers(
         Random(secrets.randbits(64)),
     )
     dispatcher.also_run(ProviderPolling(providers, arrivals.pending, arrivals).run)
+    for provider in providers.values():
+        if isinstance(provider, Lined):
+            dispatcher.also_run(provider.hold_line)
     signup = Signup(database, keys, clock, own, outlook, watching)
     signup.when_started(entrance.sign_ins.ask)
     proving = Proving(database, keys, clock, rules, entrance, watching)

@@ -94,6 +94,8 @@ class Newcomer(msgspec.Struct, frozen=True, kw_only=True):
     """A bucket of origins: the dispatch queue is fair between them."""
     is_inbound_only: bool = False
     """They get no text from us; they may send one."""
+    text_at_once: bool = False
+    """No device of theirs is to be asked first."""
 
     def __repr__(self) -> str:
         return f"Newcomer({self.phone})"
@@ -305,6 +307,7 @@ class Signup:
             operator=operator_of(newcomer.phone),
             source=newcomer.source,
             is_inbound_only=newcomer.is_inbound_only,
+            text_at_once=newcomer.text_at_once,
         )
 
     def _require_waiting(self, challenge: Challenge) -> None:

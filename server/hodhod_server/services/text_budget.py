@@ -25,6 +25,7 @@ class TextBudget:
         self._own = 0
         self._others: Mapping[int, int] = {}
         self._told = 0
+        metrics.DOOR_BUDGET.set(per_day)
 
     def note(self, cost: int, now_s: float) -> None:
         """A text was handed over, for so much."""
@@ -60,6 +61,10 @@ class TextBudget:
                 self._day, self._own = day, 0
             self._own += money if day == self._day else 0
 
+    def measure(self, now_s: float) -> None:
+        """Show what has been spent, also on a day that nobody has sent anything yet."""
+        metrics.DOOR_SPENT.set(self.spent(now_s))
+
     def _turn_page(self, now_s: float) -> None:
         day = int(now_s // DAY_S)
         if day > self._day:
@@ -67,7 +72,6 @@ class TextBudget:
 
     def _tell(self, now_s: float) -> None:
         spent = self.spent(now_s)
-        metrics.DOOR_SPENT.set(spent)
         if not self._per_day:
             return
         passed = sum(spent >= alert * self._per_day for alert in ALERTS)

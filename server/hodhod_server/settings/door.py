@@ -140,4 +140,8 @@ class DoorSettings:
     """Share of the room's capacity for people an active account has invited."""
 
     invites_per_week: Positive = 10
-    """Invitations of one account in a week."""
+    """Vouchers of one account in a week: friends and family. More would be a trade in places."""
+
+    invites_from_s: Annotated[float, Field(ge=0)] = 86_400.0
+    """How old an account has to be to vouch for others. A surge is over by then, so a farm's new
+    accounts cannot fill the lane of invited people."""

@@ -64,6 +64,11 @@ class SignupSettings:
     hedge_s: PositiveS = 20.0
     """The same code by another road after so long. Earlier costs texts, later costs time."""
 
+    device_first: bool = True
+    """Where the number's owner is online on a device that was asked whether to let them in, the
+    text waits `hedge_s`: nine of ten need none. As long as a second text, so that it tells nobody
+    which numbers have an account."""
+
     inbound_lines: tuple[str, ...] = ()
     """Numbers of ours that receive texts: newcomers may prove theirs by writing to the first."""
 

@@ -42,6 +42,7 @@ class StartSignup(msgspec.Struct, frozen=True, kw_only=True):
     """A number, in any spelling, and the language of the text.
 
     `ticket`: of the waiting room. `proof`: of the work that was asked for. `invite`: a voucher.
+    `text_at_once`: the newcomer has no other device at hand that could be asked first.
     """
 
     phone: str
@@ -51,6 +52,7 @@ class StartSignup(msgspec.Struct, frozen=True, kw_only=True):
     ticket: str | None = None
     proof: str | None = None
     invite: str | None = None
+    text_at_once: bool = False
 
     def __repr__(self) -> str:
         return "StartSignup()"
@@ -193,6 +195,7 @@ async def start(request: web.Request) -> web.Response:
             app_hash=body.client.app_hash,
             source=admitted.source,
             is_inbound_only=admitted.is_inbound_only,
+            text_at_once=body.text_at_once,
         )
     )
     told = msgspec.structs.asdict(_challenge_answer(status))

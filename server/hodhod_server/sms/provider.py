@@ -183,6 +183,16 @@ class Polled(Protocol):
 
 
 @runtime_checkable
+class Lined(Protocol):
+    """A provider with a line of its own that one process may hold: others would be heard there
+    too, and each bind counts against the contract. The process that dispatches holds it."""
+
+    async def hold_line(self) -> None:
+        """Bind, and bind again after a loss, until cancelled; then unbind."""
+        ...
+
+
+@runtime_checkable
 class Metered(Protocol):
     """A provider that tells how much money is left."""
 

@@ -7,6 +7,9 @@ may have sent the text all the same.
 Receipts and people's texts come over the same line. Each is confirmed once it is in the queue to
 the listener, and refused while that queue is full, so the SMSC brings it again. A receipt that
 overtakes the answer to its message waits for it: only the answer tells the message's id.
+
+Of several processes the one that dispatches holds the line (`hold_line`). What had come before it
+was let go is handed on all the same.
 """
 
 from __future__ import annotations
@@ -46,12 +49,13 @@ from hodhod_server.telemetry import logs, metrics
 
 EARLY_MAX: Final = 1000
 LOOK_S: Final = 0.5
+TAKEN_UP_S: Final = 2.0  # a code that leaves right after a take-over waits so long for the bind
 THROTTLED_S: Final = 1.0  # what to wait after a refusal: SMSCs count by the second
 log = logs.get("smpp")
 
 
 class Smpp:
-    """One line. `run` keeps it bound and hands on what comes."""
+    """One line. `hold_line` keeps it bound, `run` hands on what comes."""
 
     def __init__(
         self, settings: SmppSettings, terms: Terms, listener: Listener, dice: random.Random
@@ -74,23 +78,21 @@ class Smpp:
         return self._line.is_bound
 
     async def run(self) -> None:
-        """Until cancelled; then unbind."""
+        """Until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._line.run())
                 tasks.create_task(self._arrivals.run())
                 tasks.create_task(self._look_after())
         finally:
             metrics.LINES_UP.labels(self.terms.name).set(0)
 
-    async def close(self) -> None:
-        """Say goodbye to the SMSC; `run` is to be cancelled after it."""
-        await self._line.leave()
+    async def hold_line(self) -> None:
+        await self._line.run()
 
     async def send(self, message: CodeMessage) -> Outcome:
         if not isinstance(message.to, Phone):
             return Outcome(kind=OutcomeClass.RECIPIENT, answer="no number")
-        if not self._line.is_bound:
+        if not await self._line.is_ready(TAKEN_UP_S):
             return self._unbound()
         flight = Flight(self._pdu(message, message.to))
         try:
@@ -203,12 +205,11 @@ class Smpp:
 async def open_smpp(
     settings: SmppSettings, terms: Terms, listener: Listener, dice: random.Random
 ) -> AsyncIterator[Smpp]:
-    """The line, for the life of the block. It may not be bound yet at the start."""
+    """The provider, for the life of the block. Nothing is bound before `hold_line` runs."""
     provider = Smpp(settings, terms, listener, dice)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(provider.run(), name=terms.name)
         try:
             yield provider
         finally:
-            await provider.close()
             running.cancel()

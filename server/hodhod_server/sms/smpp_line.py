@@ -81,6 +81,9 @@ class SmppLine:
     ) -> None:
         self.refused_by: int | None = None
         """The status with which the last bind was refused."""
+        self._tried = asyncio.Event()
+        """The first bind of this holding has been answered, or nobody is there to answer."""
+        self._tried.set()
         self._flights: dict[str, Flight] = {}
         self._by_sequence: dict[int, Flight] = {}
         self._orders = _Orders(self._is_wanted)
@@ -99,7 +102,7 @@ class SmppLine:
             broker=self._orders,
             correlator=_NoCorrelator(),
             throttle_handler=_NoThrottle(),
-            retry_timer=_Patience(dice),
+            retry_timer=_Patience(dice, self._tried.set),
         )
         self._session.on_delivery = on_delivery
         self._session.on_lost = self._on_lost
@@ -114,16 +117,28 @@ class SmppLine:
         """Are messages on their way?"""
         return bool(self._flights)
 
+    async def is_ready(self, patience_s: float) -> bool:
+        """May messages be sent? Waits for the first bind, and for no later one."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self._tried.wait()
+        return self.is_bound
+
     async def run(self) -> None:
         """Bind, and bind again, until cancelled; then say goodbye."""
+        self._tried.clear()
         try:
-            await self._session.start()
+            async with asyncio.TaskGroup() as tasks:
+                session = tasks.create_task(self._session.start())
+                try:
+                    # Shielded: the library's own ending forgets to close the socket.
+                    await asyncio.shield(session)
+                finally:
+                    await self._session.leave()
+                    session.cancel()
         finally:
+            self._tried.set()
             self._on_lost()
-
-    async def leave(self) -> None:
-        """Unbind, if bound, and hang up."""
-        await self._session.leave()
 
     async def submit(self, flight: Flight) -> Answer:
         """The SMSC's answer. Raises `LineLost`. Whoever gives up waiting just leaves."""
@@ -156,6 +171,7 @@ class SmppLine:
         answer = smpp_pdus.read_answer(octets)
         if answer.command == smpp_pdus.BIND_TRANSCEIVER_RESP:
             self.refused_by = answer.status or None
+            self._tried.set()
         elif answer.command in (smpp_pdus.SUBMIT_SM_RESP, smpp_pdus.GENERIC_NACK):
             flight = self._by_sequence.pop(answer.sequence, None)
             if flight is not None:
@@ -292,11 +308,13 @@ class _Orders(AbstractBroker):
 class _Patience(AbstractRetryTimer):
     """Doubling with jitter, so that nodes who lost one SMSC do not come back together."""
 
-    def __init__(self, dice: random.Random) -> None:
+    def __init__(self, dice: random.Random, on_wait: Callable[[], None]) -> None:
         self._dice = dice
+        self._on_wait = on_wait
         self._attempt = 0
 
     async def wait(self) -> None:
+        self._on_wait()
         await asyncio.sleep(self.next_delay())
         self._attempt += 1
 

@@ -36,6 +36,7 @@ VERSIONS: Final = SQL["versions"]
 _DRAFTED: Final = (
     *("challenge", "phone_hash", "phone_sealed", "device_key", "device_name", "platform", "locale"),
     *("key_epoch", "created_at", "client", "app_hash", "operator", "source", "is_inbound_only"),
+    "text_at_once",
 )
 
 
@@ -86,6 +87,7 @@ def challenge_of(row: Row, sends: tuple[Send, ...] = ()) -> Challenge:
         operator=row["operator"],
         source=row["source"],
         is_inbound_only=row["is_inbound_only"],
+        text_at_once=row["text_at_once"],
         version=row["version"],
         handoffs=tuple(row["handoffs"]),
         sends=sends,

@@ -206,6 +206,9 @@ DOOR_PROOFS: Final = Counter(
 DOOR_SPENT: Final = Gauge(
     "hodhod_door_spent_today", "Money spent on texts since midnight UTC, in the operator's unit."
 )
+DOOR_BUDGET: Final = Gauge(
+    "hodhod_door_budget_per_day", "What texts may cost in a day, in the same unit; 0: no limit."
+)
 DOOR_SHARING: Final = Gauge(
     "hodhod_door_sharing", "1: sign-up processes share their counts; 0: each counts for itself."
 )

@@ -49,7 +49,6 @@ HTTP_STATUS: Final[dict[ErrorCode, int]] = {
     ErrorCode.CODE_MALFORMED: 400,
     ErrorCode.CODE_WRONG: 403,
     ErrorCode.TRIES_EXHAUSTED: 429,
-    ErrorCode.DELIVERY_FAILED: 503,
     ErrorCode.PROOF_OF_WORK_REQUIRED: 402,
     ErrorCode.COUNTRY_NOT_SERVED: 403,
     ErrorCode.TEXT_US_INSTEAD: 403,

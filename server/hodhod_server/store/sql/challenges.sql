@@ -12,19 +12,20 @@ FROM challenges WHERE challenge_id = $1
 WITH asked AS MATERIALIZED (
     SELECT d.*, a.* FROM unnest(
         $1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::int[],
-        $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::int[], $14::boolean[]
+        $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::int[], $14::boolean[],
+        $15::boolean[]
     ) AS d (challenge_id, phone_hash, phone_encrypted, device_key, device_name, platform, locale, key_epoch,
-            created_at, client, app_hash, operator, source, is_inbound_only),
+            created_at, client, app_hash, operator, source, is_inbound_only, text_at_once),
     LATERAL may_start_challenge(
-        d.phone_hash, d.device_key, d.created_at, $15, $16, $17, $18::int[], $19::interval[],
-        $20::int[], $21::interval[]
+        d.phone_hash, d.device_key, d.created_at, $16, $17, $18, $19::int[], $20::interval[],
+        $21::int[], $22::interval[]
     ) AS a
 ), put AS (
     INSERT INTO challenges (challenge_id, phone_hash, phone_encrypted, device_key, device_name,
                             platform, locale, key_epoch, created_at, client, app_hash, operator, source,
-                            is_inbound_only)
+                            is_inbound_only, text_at_once)
     SELECT challenge_id, phone_hash, phone_encrypted, device_key, device_name, platform, locale,
-        key_epoch, created_at, client, app_hash, operator, source, is_inbound_only
+        key_epoch, created_at, client, app_hash, operator, source, is_inbound_only, text_at_once
     FROM asked WHERE answer = 'new'
 )
 SELECT challenge_id, answer, known, at FROM asked
