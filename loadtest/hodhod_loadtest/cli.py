@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import click
+import uvloop
 
 from hodhod import HodhodError
 from hodhod_loadtest.bench import report, suite
@@ -105,8 +106,17 @@ def bench(out: Path, only: tuple[str, ...], runs: int, seconds: float) -> None:
 @click.option("--people", type=click.IntRange(10, 1_000_000), default=60_000, show_default=True)
 @click.option("--minutes", type=click.FloatRange(0.1, 600), default=10.0, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--nice",
+    type=click.IntRange(-20, 19),
+    default=0,
+    show_default=True,
+    help="Priority of the generator; below 0 it goes before the server, which takes a privilege.",
+)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/signup"))
-def signup(names: tuple[str, ...], people: int, minutes: float, seed: int, out: Path) -> None:
+def signup(
+    names: tuple[str, ...], people: int, minutes: float, seed: int, nice: int, out: Path
+) -> None:
     """Newcomers against carriers that fail: is the promise of each case kept?
 
     Starts a private server and simulated carriers. Leaves CASE/summary.json; exit 1 where a promise
@@ -117,10 +127,11 @@ def signup(names: tuple[str, ...], people: int, minutes: float, seed: int, out: 
       hodhod-loadtest signup --case healthy
       hodhod-loadtest signup --case silent_mid_surge --people 3000 --minutes 2
     """
-    wave = Wave(people=people, seconds=minutes * 60, seed=seed)
+    wave = Wave(people=people, seconds=minutes * 60, seed=seed, nice=nice)
     words = []
     for name in names or list(CASES):
-        run = asyncio.run(run_wave(CASES[name], wave, lambda line: click.echo(line, err=True)))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            run = runner.run(run_wave(CASES[name], wave, lambda line: click.echo(line, err=True)))
         verdict = Verdict(CASES[name], wave, run)
         command = f"hodhod-loadtest signup --case {name} --people {people} --minutes {minutes:g}"
         verdict.write(out / name / "summary.json", f"{command} --seed {seed}")
