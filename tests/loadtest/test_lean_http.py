@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
 import aiohttp
 import pytest
+import uvloop
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
@@ -257,3 +258,20 @@ async def test_requests_sent_ahead_are_answered_in_their_order() -> None:
         assert [message.body for message in told] == [b'"/1"', b'"/2"', b'"/3"']
         writer.close()
         await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        test_a_client_understands_another_server_and_keeps_its_connection,
+        test_what_fails_is_a_value,
+        test_who_cancels_does_not_spoil_the_connection_for_others,
+        test_others_understand_the_server,
+        test_requests_sent_ahead_are_answered_in_their_order,
+    ],
+)
+def test_all_of_it_holds_on_the_loop_of_a_generator(
+    scenario: Callable[[], Coroutine[None, None, None]],
+) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scenario())

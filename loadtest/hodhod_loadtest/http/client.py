@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -178,13 +178,11 @@ class _Connection(asyncio.Protocol):
     # --- what asyncio calls ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         if self._is_over:
-            transport.abort()
-            return
-        self._transport = transport
-        if self._request is not None:
-            transport.write(self._request)
+            self._transport.abort()
+        elif self._request is not None:
+            self._transport.write(self._request)
             self._request = None
 
     def data_received(self, data: bytes) -> None:
