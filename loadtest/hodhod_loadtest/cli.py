@@ -15,6 +15,7 @@ from hodhod_loadtest.bench.environment import environment
 from hodhod_loadtest.bench.target import Plan
 from hodhod_loadtest.demo.story import PromiseBroken, tell_story
 from hodhod_loadtest.local_server import ServerFailed
+from hodhod_loadtest.selftest.measure import Size, measure
 from hodhod_loadtest.signups.cases import CASES
 from hodhod_loadtest.signups.verdict import Verdict
 from hodhod_loadtest.signups.wave import Wave, run_wave
@@ -140,6 +141,27 @@ def signup(
         words.append(verdict.word)
     if any(word != "pass" for word in words):
         raise click.ClickException("not every promise was kept")
+
+
+@main.command("self-test")
+@click.option("--scale", type=click.FloatRange(0.05, 10), default=1.0, show_default=True)
+def self_test(scale: float) -> None:
+    """How much one core of the generator can do, against a stub: must and measured.
+
+    Exit 1 where it can do less than it must.
+
+    \b
+    Example: hodhod-loadtest self-test
+    """
+    suite.allow_many_sockets()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        findings = runner.run(measure(Size().scaled(scale)))
+    for finding in findings:
+        bound = "at most" if finding.is_most else "at least"
+        mark = "kept" if finding.is_kept else "BROKEN"
+        click.echo(f"{mark:6} {finding.name}: {finding.measured:.5g} ({bound} {finding.must:g})")
+    if not all(finding.is_kept for finding in findings):
+        raise click.ClickException("a generator like this would measure itself")
 
 
 @main.command()

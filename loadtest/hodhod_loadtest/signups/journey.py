@@ -87,6 +87,7 @@ class Newcomer:
         "_bell",
         "_challenge",
         "_chance",
+        "_gives_up_s",
         "_inbound",
         "_offered",
         "_person",
@@ -109,18 +110,19 @@ class Newcomer:
         self._inbound: str | None = None
         self._poll: asyncio.Future[Message] | None = None
         self._again_s = 0.0  # not to be asked again before
+        self._gives_up_s = math.inf
 
     async def sign_up(self, account: Account) -> None:
         """The whole way in, or ten minutes of trying."""
         handset = self._around.handsets.open(self._person.phone)
         handset.arrived.ring = self._bell.ring
+        self._gives_up_s = account.due_s + GIVE_UP_S
         try:
-            async with asyncio.timeout_at(account.due_s + GIVE_UP_S):
-                await self._ask(account)
-                await self._wait_for_code(handset, account)
-                await self._show_until_in(handset, account)
+            await self._ask(account)
+            await self._wait_for_code(handset, account)
+            await self._show_until_in(handset, account)
         except TimeoutError:
-            pass
+            pass  # a timer of asyncio's for each would cost as much as all else that they wait with
         finally:
             if self._poll is not None:
                 self._poll.cancel()
@@ -146,7 +148,7 @@ class Newcomer:
                 account.waited_in_room = True
                 body["ticket"] = told.body["ticket"]
                 self._note_promise(account, told.body.get("eta"))
-                await asyncio.sleep(_left_s(told.body.get("come_back_at")))
+                await self._stay_away(_left_s(told.body.get("come_back_at")))
             elif told.code == "proof_of_work_required":
                 account.proofs += 1
                 body["proof"] = solve(told.body["challenge"])
@@ -154,7 +156,13 @@ class Newcomer:
                 if told.code == "ticket_invalid":
                     body.pop("ticket", None)
                 account.note(told)
-                await asyncio.sleep(told.retry_after_s or BETWEEN_TRIES_S)
+                await self._stay_away(told.retry_after_s or BETWEEN_TRIES_S)
+
+    async def _stay_away(self, pause_s: float) -> None:
+        left_s = self._gives_up_s - time.monotonic()
+        await asyncio.sleep(min(pause_s, left_s))
+        if left_s <= pause_s:
+            raise TimeoutError
 
     # --- the program -----------------------------------------------------------------------------
 
@@ -166,9 +174,12 @@ class Newcomer:
             self._follow(account)
             if is_so():
                 return True
-            if time.monotonic() >= by_s:
+            now_s = time.monotonic()
+            if now_s >= by_s:
                 return False
-            await self._bell.wait(min(by_s, self._again_s))
+            if now_s >= self._gives_up_s:
+                raise TimeoutError
+            await self._bell.wait(min(by_s, self._again_s, self._gives_up_s))
 
     def _follow(self, account: Account) -> None:
         """Take the answer that has come, and ask again once it is time to."""
