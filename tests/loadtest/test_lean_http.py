@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
 import aiohttp
@@ -200,6 +201,19 @@ async def test_what_fails_is_a_value() -> None:
             client.peer("https://example.org")
 
 
+async def test_a_connection_that_is_never_made_holds_nobody() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        url = f"http://127.0.0.1:{full.getsockname()[1]}"
+        async with Client() as client:
+            peer = client.peer(url)
+            asked = [peer.ask(_get("/"), within_s=0.1) for _ in range(8)]
+            assert [(await answer).status for answer in asked] == [0] * 8
+            left = peer.ask(_get("/"))
+        assert (await left).status == 0
+
+
 async def test_who_cancels_does_not_spoil_the_connection_for_others() -> None:
     held: list[asyncio.Future[Reply]] = []
 
@@ -265,6 +279,7 @@ async def test_requests_sent_ahead_are_answered_in_their_order() -> None:
     [
         test_a_client_understands_another_server_and_keeps_its_connection,
         test_what_fails_is_a_value,
+        test_a_connection_that_is_never_made_holds_nobody,
         test_who_cancels_does_not_spoil_the_connection_for_others,
         test_others_understand_the_server,
         test_requests_sent_ahead_are_answered_in_their_order,

@@ -50,7 +50,8 @@ class Client:
         self._deadlines.stop()
         for peer in self._peers.values():
             peer.close()
-        await self._tasks.__aexit__(kind, error, trace)
+        # Without the error: it is the caller's, and no group of errors to them.
+        await self._tasks.__aexit__(None, None, None)
 
     def peer(self, url: str) -> Peer:
         """The server at an address `http://host:port`. Raises `ValueError` for any other kind."""
@@ -106,7 +107,7 @@ class Peer:
             connection = _Connection(self, self._deadlines)
             self._open.add(connection)
             connection.send(request, answer, within_s)
-            self._tasks.create_task(self._connect(connection))
+            connection.connecting = self._tasks.create_task(self._connect(connection))
         return answer
 
     def close(self) -> None:
@@ -128,7 +129,9 @@ class Peer:
             await self._loop.create_connection(lambda: connection, *self.address)
             self.connected += 1
         except OSError:
+            connection.connecting = None
             connection.give_up()
+        connection.connecting = None
 
     def _close_stale(self) -> None:
         oldest = next(iter(self._idle))
@@ -148,10 +151,12 @@ class _Connection(asyncio.Protocol):
         "_request",
         "_tick",
         "_transport",
+        "connecting",
         "idle_since_s",
     )
 
     def __init__(self, peer: Peer, deadlines: Deadlines[_Connection]) -> None:
+        self.connecting: asyncio.Task[None] | None = None
         self.idle_since_s = 0.0
         self._peer = peer
         self._deadlines = deadlines
@@ -224,6 +229,8 @@ class _Connection(asyncio.Protocol):
         self._peer.forget(self)
         if self._transport is not None:
             self._transport.abort()
+        elif self.connecting is not None:
+            self.connecting.cancel()
         if self._answer is not None:
             self._deadlines.remove(self, self._tick)
             if not self._answer.done():
