@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import click
+import uvloop
 
 from hodhod import HodhodError
 from hodhod_loadtest.bench import report, suite
@@ -14,6 +15,7 @@ from hodhod_loadtest.bench.environment import environment
 from hodhod_loadtest.bench.target import Plan
 from hodhod_loadtest.demo.story import PromiseBroken, tell_story
 from hodhod_loadtest.local_server import ServerFailed
+from hodhod_loadtest.selftest.measure import Size, measure
 from hodhod_loadtest.signups.cases import CASES
 from hodhod_loadtest.signups.verdict import Verdict
 from hodhod_loadtest.signups.wave import Wave, run_wave
@@ -105,8 +107,17 @@ def bench(out: Path, only: tuple[str, ...], runs: int, seconds: float) -> None:
 @click.option("--people", type=click.IntRange(10, 1_000_000), default=60_000, show_default=True)
 @click.option("--minutes", type=click.FloatRange(0.1, 600), default=10.0, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--nice",
+    type=click.IntRange(-20, 19),
+    default=0,
+    show_default=True,
+    help="Priority of the generator; below 0 it goes before the server, which takes a privilege.",
+)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/signup"))
-def signup(names: tuple[str, ...], people: int, minutes: float, seed: int, out: Path) -> None:
+def signup(
+    names: tuple[str, ...], people: int, minutes: float, seed: int, nice: int, out: Path
+) -> None:
     """Newcomers against carriers that fail: is the promise of each case kept?
 
     Starts a private server and simulated carriers. Leaves CASE/summary.json; exit 1 where a promise
@@ -117,10 +128,11 @@ def signup(names: tuple[str, ...], people: int, minutes: float, seed: int, out: 
       hodhod-loadtest signup --case healthy
       hodhod-loadtest signup --case silent_mid_surge --people 3000 --minutes 2
     """
-    wave = Wave(people=people, seconds=minutes * 60, seed=seed)
+    wave = Wave(people=people, seconds=minutes * 60, seed=seed, nice=nice)
     words = []
     for name in names or list(CASES):
-        run = asyncio.run(run_wave(CASES[name], wave, lambda line: click.echo(line, err=True)))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            run = runner.run(run_wave(CASES[name], wave, lambda line: click.echo(line, err=True)))
         verdict = Verdict(CASES[name], wave, run)
         command = f"hodhod-loadtest signup --case {name} --people {people} --minutes {minutes:g}"
         verdict.write(out / name / "summary.json", f"{command} --seed {seed}")
@@ -129,6 +141,27 @@ def signup(names: tuple[str, ...], people: int, minutes: float, seed: int, out: 
         words.append(verdict.word)
     if any(word != "pass" for word in words):
         raise click.ClickException("not every promise was kept")
+
+
+@main.command("self-test")
+@click.option("--scale", type=click.FloatRange(0.05, 10), default=1.0, show_default=True)
+def self_test(scale: float) -> None:
+    """How much one core of the generator can do, against a stub: must and measured.
+
+    Exit 1 where it can do less than it must.
+
+    \b
+    Example: hodhod-loadtest self-test
+    """
+    suite.allow_many_sockets()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        findings = runner.run(measure(Size().scaled(scale)))
+    for finding in findings:
+        bound = "at most" if finding.is_most else "at least"
+        mark = "kept" if finding.is_kept else "BROKEN"
+        click.echo(f"{mark:6} {finding.name}: {finding.measured:.5g} ({bound} {finding.must:g})")
+    if not all(finding.is_kept for finding in findings):
+        raise click.ClickException("a generator like this would measure itself")
 
 
 @main.command()

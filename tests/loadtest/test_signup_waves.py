@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
+import time
 
 import pytest
 
 from hodhod_loadtest.bench.accounting import Use
 from hodhod_loadtest.signups.arrivals import FrontLoaded
 from hodhod_loadtest.signups.cases import CASES
+from hodhod_loadtest.signups.crowd import Draws, Person, people
 from hodhod_loadtest.signups.journey import Account
 from hodhod_loadtest.signups.outcome import Outcome
+from hodhod_loadtest.signups.punctuality import pace
 from hodhod_loadtest.signups.verdict import Verdict
 from hodhod_loadtest.signups.wave import Run, Wave
 
@@ -57,3 +61,25 @@ def test_a_verdict_needs_every_promise_and_a_punctual_generator() -> None:
     assert Verdict(case, wave, Run(good, 0.001, USE)).word == "pass"
     assert Verdict(case, wave, Run(bad, 0.001, USE)).word == "fail"
     assert Verdict(case, wave, Run(good, 1.0, USE)).word == "void"
+
+
+async def test_arrivals_are_fired_in_order_and_on_time() -> None:
+    fired: list[tuple[float, float]] = []
+    times = [0.0, 0.01, 0.01, 0.03]
+    began = time.monotonic()
+    await pace(times, lambda due: fired.append((due, time.monotonic())))
+    assert [round(due - began, 2) for due, _ in fired] == times
+    assert all(0 <= at - due < 1 for due, at in fired)
+
+
+def test_a_persons_draws_repeat_for_a_seed_and_are_spread_evenly() -> None:
+    [first, second] = itertools.islice(people(random.Random(1)), 2)
+
+    def drawn(seed: int, person: Person) -> list[float]:
+        draws = Draws(seed, person)
+        return [draws.uniform(5, 12) for _ in range(2000)]
+
+    assert drawn(1, first) == drawn(1, first)
+    assert len({drawn(1, first)[0], drawn(2, first)[0], drawn(1, second)[0]}) == 3
+    assert all(5 <= one < 12 for one in drawn(1, first))
+    assert 8.3 < sum(drawn(1, first)) / 2000 < 8.7

@@ -77,7 +77,7 @@ class Outcome:
 
 def run(plan: Plan, only: Collection[str] = ()) -> Outcome:
     """Take the figures with these names, or all; one that fails does not stop the others."""
-    _allow_many_sockets()
+    allow_many_sockets()
     outcome = Outcome([], [])
     for bench in BENCHES:
         wanted = [name for name in bench.names if not only or name in only]
@@ -103,7 +103,7 @@ def _first(failed: BaseException) -> str:
     return str(failed) or type(failed).__name__
 
 
-def _allow_many_sockets() -> None:
+def allow_many_sockets() -> None:
     """For us, and for the servers that we start."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)

@@ -6,8 +6,8 @@ Bounded: what became of the oldest messages is forgotten first, as carriers do.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
+import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +17,12 @@ from hodhod_loadtest.carriers.handsets import Handsets
 from hodhod_loadtest.carriers.law import Answer, Carrier
 
 KEPT_MAX: Final = 200_000
+HANGING_S: Final = 60.0
+
+
+def held_back_s(answer: Answer) -> float:
+    """How long a caller waits for it."""
+    return HANGING_S if answer is Answer.HANGING else 0.0
 
 
 class State(StrEnum):
@@ -45,7 +51,7 @@ class Desk:
     def __init__(self, carrier: Carrier, handsets: Handsets) -> None:
         self.carrier = carrier
         self._handsets = handsets
-        self._clock = asyncio.get_running_loop().time
+        self._clock = time.monotonic
         self._started_s = self._clock()
         self._ids = itertools.count(1_000_001)
         self._told: OrderedDict[str, _Told] = OrderedDict()
@@ -55,7 +61,7 @@ class Desk:
         """The law's time starts now."""
         self._started_s = self._clock()
 
-    async def take(self, phone: str, text: str) -> tuple[Answer, str]:
+    def take(self, phone: str, text: str) -> tuple[Answer, str]:
         """Hand a message over: the answer and the message's number."""
         now_s = self._clock()
         fate = self.carrier.decide(now_s - self._started_s)
@@ -65,8 +71,6 @@ class Desk:
         if fate.answer in (Answer.TAKEN, Answer.HANGING):
             is_told = fate.is_told_delivered and fate.receipt_in_s is not None
             self._keep(message_id, _Told(now_s + (fate.receipt_in_s or 0.0) if is_told else None))
-        if fate.answer is Answer.HANGING:
-            await asyncio.sleep(60)
         return fate.answer, message_id
 
     def state(self, message_id: str) -> State:

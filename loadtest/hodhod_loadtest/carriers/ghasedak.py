@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from aiohttp import web
-
-from hodhod_loadtest.carriers.desk import Desk, State
+from hodhod_loadtest.carriers.desk import Desk, State, held_back_s
 from hodhod_loadtest.carriers.law import Answer
+from hodhod_loadtest.http.routes import Route
+from hodhod_loadtest.http.server import Reply, Request, json_reply
 
 STATUSES: Final = {
     Answer.TAKEN: 200,
@@ -20,24 +20,26 @@ STATES: Final = {State.DELIVERED: 5, State.AT_OPERATOR: 3, State.UNKNOWN: 8}
 INBOX_MAX: Final = 100
 
 
-def routes(path: str, desk: Desk) -> list[web.RouteDef]:
+def routes(path: str, desk: Desk) -> list[Route]:
     """The methods that codes need, below a path."""
 
-    async def send(request: web.Request) -> web.Response:
-        body = await request.json()
+    def send(request: Request) -> Reply:
+        body = request.json
         text = " ".join(item["value"] for item in body["inputs"])
         phone = body["receptors"][0]["mobile"]
-        answer, message_id = await desk.take(phone, text)
+        answer, message_id = desk.take(phone, text)
         items = [{"messageId": message_id, "receptor": phone, "cost": 1.0}]
-        return _answer(STATUSES[answer], items if answer is Answer.TAKEN else [])
+        return _answer(
+            STATUSES[answer], items if answer is Answer.TAKEN else [], held_back_s(answer)
+        )
 
-    async def check(request: web.Request) -> web.Response:
+    def check(request: Request) -> Reply:
         ids = request.query["Ids"].split(",")
         return _answer(
             200, [{"messageId": item, "status": STATES[desk.state(item)]} for item in ids]
         )
 
-    async def received(request: web.Request) -> web.Response:
+    def received(request: Request) -> Reply:
         line = request.query["lineNumber"]
         texts = [
             {"id": str(place), "sender": item.sender, "lineNumber": line, "message": item.text}
@@ -46,12 +48,12 @@ def routes(path: str, desk: Desk) -> list[web.RouteDef]:
         return _answer(200, texts)
 
     return [
-        web.post(f"{path}/SendOtpSMS", send),
-        web.get(f"{path}/CheckSmsStatus", check),
-        web.get(f"{path}/GetReceivedSmses", received),
+        Route("POST", f"{path}/SendOtpSMS", send),
+        Route("GET", f"{path}/CheckSmsStatus", check),
+        Route("GET", f"{path}/GetReceivedSmses", received),
     ]
 
 
-def _answer(status: int, items: object) -> web.Response:
+def _answer(status: int, items: object, after_s: float = 0.0) -> Reply:
     told = {"isSuccess": status == 200, "statusCode": status, "data": {"items": items}}
-    return web.json_response(told, status=status)
+    return json_reply(status, told, after_s)

@@ -7,10 +7,40 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 _CODE: Final = re.compile(r"\d{6}")
+
+
+class Arrival:
+    """That something has come. An `asyncio.Event` without the queue that each of those carries."""
+
+    __slots__ = ("_is_set", "_waiting", "ring")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waiting: asyncio.Future[None] | None = None
+        self.ring: Callable[[], None] | None = None
+        """Called each time, for who would rather not wait."""
+
+    def set(self) -> None:
+        """It has come, or something more has."""
+        self._is_set = True
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+        if self.ring is not None:
+            self.ring()
+
+    async def wait(self) -> None:
+        """Until it has come. All who wait share one future."""
+        if self._is_set:
+            return
+        if self._waiting is None:
+            self._waiting = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._waiting)
 
 
 @dataclass(slots=True)
@@ -18,7 +48,7 @@ class Handset:
     """One phone. `codes` are those of all texts, in the order of their arrival."""
 
     codes: list[str] = field(default_factory=list)
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: Arrival = field(default_factory=Arrival)
     first_at_s: float | None = None
 
     def show(self, text: str, now_s: float) -> None:
@@ -58,7 +88,7 @@ class Handsets:
         if handset is None:
             self.strays += 1
         else:
-            handset.show(text, asyncio.get_running_loop().time())
+            handset.show(text, time.monotonic())
 
 
 def _short(phone: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
-from aiohttp import web
-
-from hodhod_loadtest.carriers.desk import Desk, State
+from hodhod_loadtest.carriers.desk import Desk, State, held_back_s
 from hodhod_loadtest.carriers.law import Answer
+from hodhod_loadtest.http.routes import Route
+from hodhod_loadtest.http.server import Reply, Request, json_reply
 
 STATUSES: Final = {
     Answer.TAKEN: 200,
@@ -21,22 +20,24 @@ STATES: Final = {State.DELIVERED: 10, State.AT_OPERATOR: 4, State.UNKNOWN: 100}
 INBOX_MAX: Final = 100
 
 
-def routes(path: str, desk: Desk) -> list[web.RouteDef]:
+def routes(path: str, desk: Desk) -> list[Route]:
     """The methods that codes need, below a path."""
 
-    async def lookup(request: web.Request) -> web.Response:
-        form = await _fields(request)
-        answer, message_id = await desk.take(form["receptor"], form["token"])
+    def lookup(request: Request) -> Reply:
+        form = request.fields
+        answer, message_id = desk.take(form["receptor"], form["token"])
         entry = {"messageid": int(message_id), "status": 5, "cost": 1200}
-        return _answer(STATUSES[answer], [entry] if answer is Answer.TAKEN else [])
+        return _answer(
+            STATUSES[answer], [entry] if answer is Answer.TAKEN else [], held_back_s(answer)
+        )
 
-    async def status(request: web.Request) -> web.Response:
-        ids = (await _fields(request))["messageid"].split(",")
+    def status(request: Request) -> Reply:
+        ids = request.fields["messageid"].split(",")
         states = [{"messageid": int(item), "status": STATES[desk.state(item)]} for item in ids]
         return _answer(200, states)
 
-    async def receive(request: web.Request) -> web.Response:
-        line = (await _fields(request))["linenumber"]
+    def receive(request: Request) -> Reply:
+        line = request.fields["linenumber"]
         texts = [
             {"messageid": place, "sender": item.sender, "receptor": line, "message": item.text}
             for place, item in enumerate(desk.read(INBOX_MAX))
@@ -44,17 +45,12 @@ def routes(path: str, desk: Desk) -> list[web.RouteDef]:
         return _answer(200, texts)
 
     return [
-        web.route("*", f"{path}/{{key}}/verify/lookup.json", lookup),
-        web.route("*", f"{path}/{{key}}/sms/status.json", status),
-        web.route("*", f"{path}/{{key}}/sms/receive.json", receive),
+        Route("*", f"{path}/*/verify/lookup.json", lookup),
+        Route("*", f"{path}/*/sms/status.json", status),
+        Route("*", f"{path}/*/sms/receive.json", receive),
     ]
 
 
-async def _fields(request: web.Request) -> Mapping[str, str]:
-    form = await request.post()
-    return {**request.query, **{name: str(value) for name, value in form.items()}}
-
-
-def _answer(status: int, entries: object) -> web.Response:
+def _answer(status: int, entries: object, after_s: float = 0.0) -> Reply:
     told = {"return": {"status": status, "message": ""}, "entries": entries}
-    return web.json_response(told, status=status)
+    return json_reply(status, told, after_s)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from aiohttp import web
-
-from hodhod_loadtest.carriers.desk import Desk, State
+from hodhod_loadtest.carriers.desk import Desk, State, held_back_s
 from hodhod_loadtest.carriers.law import Answer
+from hodhod_loadtest.http.routes import Route
+from hodhod_loadtest.http.server import Reply, Request, json_reply
 
 STATUSES: Final = {
     Answer.TAKEN: 1,
@@ -20,21 +20,21 @@ STATES: Final = {State.DELIVERED: 1, State.AT_OPERATOR: 5, State.UNKNOWN: 3}
 INBOX_MAX: Final = 100
 
 
-def routes(path: str, desk: Desk) -> list[web.RouteDef]:
+def routes(path: str, desk: Desk) -> list[Route]:
     """The methods that codes need, below a path."""
 
-    async def verify(request: web.Request) -> web.Response:
-        body = await request.json()
+    def verify(request: Request) -> Reply:
+        body = request.json
         text = " ".join(item["value"] for item in body["parameters"])
-        answer, message_id = await desk.take(body["mobile"], text)
+        answer, message_id = desk.take(body["mobile"], text)
         data = {"messageId": int(message_id), "cost": 1.0} if answer is Answer.TAKEN else None
-        return _answer(STATUSES[answer], data)
+        return _answer(STATUSES[answer], data, held_back_s(answer))
 
-    async def state(request: web.Request) -> web.Response:
-        told = desk.state(request.match_info["message"])
+    def state(request: Request) -> Reply:
+        told = desk.state(request.path.rpartition("/")[2])
         return _answer(1, {"deliveryState": STATES[told]})
 
-    async def latest(_: web.Request) -> web.Response:
+    def latest(_: Request) -> Reply:
         texts = [
             {"mobile": item.sender, "number": 3000, "messageText": item.text}
             for item in desk.read(INBOX_MAX)
@@ -42,12 +42,12 @@ def routes(path: str, desk: Desk) -> list[web.RouteDef]:
         return _answer(1, texts)
 
     return [
-        web.post(f"{path}/send/verify", verify),
-        web.get(f"{path}/send/{{message}}", state),
-        web.get(f"{path}/receive/latest", latest),
+        Route("POST", f"{path}/send/verify", verify),
+        Route("GET", f"{path}/send/*", state),
+        Route("GET", f"{path}/receive/latest", latest),
     ]
 
 
-def _answer(status: int, data: object) -> web.Response:
+def _answer(status: int, data: object, after_s: float = 0.0) -> Reply:
     told = {"status": status, "message": "", "data": data}
-    return web.json_response(told, status={0: 500, 20: 429}.get(status, 200))
+    return json_reply({0: 500, 20: 429}.get(status, 200), told, after_s)

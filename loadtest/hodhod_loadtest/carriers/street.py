@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aiohttp import web
-
 from hodhod_loadtest.carriers import ghasedak, kavenegar, smsir
 from hodhod_loadtest.carriers.desk import Desk
 from hodhod_loadtest.carriers.handsets import Handsets
 from hodhod_loadtest.carriers.law import Carrier, Law
+from hodhod_loadtest.http.routes import Routes
+from hodhod_loadtest.http.server import serve
 
 OUR_LINE: Final = "+983000"
 SPEAKING: Final = {
@@ -89,24 +89,18 @@ class Street:
             told.update({"reads_inbox": True} if line.kind == "smsir" else {"line": OUR_LINE})
         return told
 
-    def application(self) -> web.Application:
+    def routes(self) -> Routes:
         """All carriers."""
-        app = web.Application()
-        for line in self._lines:
-            app.add_routes(SPEAKING[line.kind](f"/{line.name}", self.desks[line.name]))
-        return app
+        return Routes(
+            route
+            for line in self._lines
+            for route in SPEAKING[line.kind](f"/{line.name}", self.desks[line.name])
+        )
 
 
 @contextlib.asynccontextmanager
 async def open_street(lines: Sequence[Line], seed: int) -> AsyncIterator[Street]:
     """Open all of them on a port of their own, on loopback."""
     street = Street(lines, Handsets(), seed)
-    runner = web.AppRunner(street.application(), access_log=None)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
-        await site.start()
-        street.port = runner.addresses[0][1]
+    async with serve(street.routes()) as street.port:
         yield street
-    finally:
-        await runner.cleanup()

@@ -23,6 +23,8 @@ OPERATORS: Final = (
 NETWORKS: Final = (2, 5, 31, 37, 46, 77, 78, 79, 80, 85, 86, 87, 89, 91, 92, 93, 94, 95)
 """First bytes under which there are addresses in that country, among many others."""
 
+_WORD: Final = (1 << 64) - 1
+
 
 class Person(NamedTuple):
     """Somebody who may come."""
@@ -49,3 +51,23 @@ def people(chance: random.Random) -> Iterator[Person]:
         address = f"{chance.choice(NETWORKS)}.{rest >> 16}.{rest >> 8 & 255}.{rest & 255}"
         key = base64.urlsafe_b64encode(chance.randbytes(32)).decode().rstrip("=")
         yield Person(phone, address, key)
+
+
+class Draws:
+    """Chance of one person: a few bytes where a `random.Random` holds 2.5 KiB of state.
+
+    The generator is splitmix64: a counter and a mixing of its bits.
+    """
+
+    __slots__ = ("_state",)
+
+    def __init__(self, seed: int, person: Person) -> None:
+        self._state = (seed << 40 ^ int(person.phone)) & _WORD
+
+    def uniform(self, a: float, b: float, /) -> float:
+        """Between the two."""
+        self._state = (self._state + 0x9E3779B97F4A7C15) & _WORD
+        mixed = self._state
+        mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & _WORD
+        mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & _WORD
+        return a + (b - a) * ((mixed ^ mixed >> 31) / (_WORD + 1))

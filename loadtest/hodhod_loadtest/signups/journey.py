@@ -2,19 +2,24 @@
 
 The program follows the challenge by itself; the person looks at the phone, takes a while to type,
 and takes another way when one is offered and nothing has come. Nobody taps out of order.
+
+All of it is one task that waits on one bell, so that ten thousand who wait fit into one process.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from hodhod_loadtest.carriers.handsets import Handset, Handsets
+from hodhod_loadtest.http.messages import Message
+from hodhod_loadtest.signups.bell import Bell
 from hodhod_loadtest.signups.crowd import Person
-from hodhod_loadtest.signups.door import Door, Told, solve
+from hodhod_loadtest.signups.door import Door, Told, read, solve
 from hodhod_server.domain.clock import SystemClock
 
 GIVE_UP_S: Final = 600.0
@@ -22,12 +27,14 @@ VOICE_AT_S: Final = 45.0
 MESSAGE_AT_S: Final = 70.0
 BETWEEN_TRIES_S: Final = 1.0
 _WALL: Final = SystemClock()
-OVER: Final = ("verified", "locked", "expired", "cancelled")
+FAILED: Final = ("locked", "expired", "cancelled")
+OVER: Final = ("verified", "accepted", *FAILED)
+"""Nothing more is to be heard of a challenge in these states."""
 
 
 @dataclass(slots=True)
 class Account:
-    """What is written down about one newcomer. Times are the loop's."""
+    """What is written down about one newcomer. Times are the monotonic clock's."""
 
     due_s: float
     asked_s: float | None = None
@@ -50,6 +57,14 @@ class Account:
         self.refusals[word] = self.refusals.get(word, 0) + 1
 
 
+class Chance(Protocol):
+    """What differs from one person to the next, as `random.Random` has it."""
+
+    def uniform(self, a: float, b: float, /) -> float:
+        """Between the two."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What everybody shares."""
@@ -66,31 +81,56 @@ class Surroundings:
 class Newcomer:
     """Somebody with a phone who wants in."""
 
-    def __init__(self, person: Person, around: Surroundings, chance: random.Random) -> None:
-        self._phone = person.phone
+    __slots__ = (
+        "_again_s",
+        "_around",
+        "_bell",
+        "_challenge",
+        "_chance",
+        "_gives_up_s",
+        "_inbound",
+        "_offered",
+        "_person",
+        "_poll",
+        "_secret",
+        "_state",
+        "_version",
+    )
+
+    def __init__(self, person: Person, around: Surroundings, chance: Chance) -> None:
         self._person = person
         self._around = around
         self._chance = chance
-        self._clock = asyncio.get_running_loop().time
-        self._challenge: dict[str, Any] = {}
+        self._bell = Bell()
+        self._challenge = ""
         self._secret = ""
-        self._told = asyncio.Event()
+        self._state = ""
+        self._version = 0
+        self._offered: tuple[str, ...] = ()
+        self._inbound: str | None = None
+        self._poll: asyncio.Future[Message] | None = None
+        self._again_s = 0.0  # not to be asked again before
+        self._gives_up_s = math.inf
 
     async def sign_up(self, account: Account) -> None:
         """The whole way in, or ten minutes of trying."""
-        handset = self._around.handsets.open(self._phone)
+        handset = self._around.handsets.open(self._person.phone)
+        handset.arrived.ring = self._bell.ring
+        self._gives_up_s = account.due_s + GIVE_UP_S
         try:
-            async with asyncio.timeout_at(account.due_s + GIVE_UP_S):
-                await self._ask(account)
-                await self._follow(handset, account)
+            await self._ask(account)
+            await self._wait_for_code(handset, account)
+            await self._show_until_in(handset, account)
         except TimeoutError:
-            pass
+            pass  # a timer of asyncio's for each would cost as much as all else that they wait with
         finally:
-            self._around.handsets.close(self._phone)
+            if self._poll is not None:
+                self._poll.cancel()
+            self._around.handsets.close(self._person.phone)
 
     async def _ask(self, account: Account) -> None:
         body: dict[str, Any] = {
-            "phone": self._phone,
+            "phone": self._person.phone,
             "locale": "fa",
             "device": {
                 "name": "load", "platform": "android", "public_key": self._person.device_key
@@ -100,15 +140,15 @@ class Newcomer:
             told = await self._around.door.start(body, self._person.headers)
             body.pop("proof", None)
             if told.status == 201:
-                self._secret = told.body["secret"]
-                account.asked_s = self._clock()
+                self._challenge, self._secret = told.body["id"], told.body["secret"]
+                account.asked_s = time.monotonic()
                 self._note_promise(account, told.body.get("eta"))
                 self._note(told.body, account)
             elif told.status == 202:
                 account.waited_in_room = True
                 body["ticket"] = told.body["ticket"]
                 self._note_promise(account, told.body.get("eta"))
-                await asyncio.sleep(_left_s(told.body.get("come_back_at")))
+                await self._stay_away(_left_s(told.body.get("come_back_at")))
             elif told.code == "proof_of_work_required":
                 account.proofs += 1
                 body["proof"] = solve(told.body["challenge"])
@@ -116,99 +156,123 @@ class Newcomer:
                 if told.code == "ticket_invalid":
                     body.pop("ticket", None)
                 account.note(told)
-                await asyncio.sleep(told.retry_after_s or BETWEEN_TRIES_S)
+                await self._stay_away(told.retry_after_s or BETWEEN_TRIES_S)
 
-    async def _follow(self, handset: Handset, account: Account) -> None:
-        """Until they are in: the program asks how it stands, the person looks at the phone."""
-        async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(self._keep_asking(account))
-            person = tasks.create_task(self._be_person(handset, account))
-            await asyncio.wait((following, person), return_when=asyncio.FIRST_COMPLETED)
-            if self._state == "verified":
-                await person  # the answer to the code is on its way
-            elif self._state == "accepted":
-                person.cancel()
-                await self._show_until_in(None, account)
-            following.cancel()
-            person.cancel()
+    async def _stay_away(self, pause_s: float) -> None:
+        left_s = self._gives_up_s - time.monotonic()
+        await asyncio.sleep(min(pause_s, left_s))
+        if left_s <= pause_s:
+            raise TimeoutError
 
-    @property
-    def _state(self) -> str:
-        return str(self._challenge.get("state", ""))
+    # --- the program -----------------------------------------------------------------------------
 
-    async def _keep_asking(self, account: Account) -> None:
-        while self._state not in (*OVER, "accepted"):
-            version = int(self._challenge.get("version", 0))
-            told = await self._around.door.follow(self._challenge["id"], self._secret, version)
+    async def _until(
+        self, is_so: Callable[[], bool], account: Account, by_s: float = math.inf
+    ) -> bool:
+        """Follow the challenge until something is so, or until that moment; was it in time?"""
+        while True:
+            self._follow(account)
+            if is_so():
+                return True
+            now_s = time.monotonic()
+            if now_s >= by_s:
+                return False
+            if now_s >= self._gives_up_s:
+                raise TimeoutError
+            await self._bell.wait(min(by_s, self._again_s, self._gives_up_s))
+
+    def _follow(self, account: Account) -> None:
+        """Take the answer that has come, and ask again once it is time to."""
+        if self._poll is not None:
+            if not self._poll.done():
+                return
+            told, self._poll = read(self._poll.result()), None
+            pause_s = 0.0
             if told.status == 200:
                 self._note(told.body, account)
-                await asyncio.sleep(_left_s(told.body.get("come_back_at")))
+                pause_s = _left_s(told.body.get("come_back_at"))
             else:
                 account.note(told)
-                await asyncio.sleep(told.retry_after_s or BETWEEN_TRIES_S)
+                pause_s = told.retry_after_s or BETWEEN_TRIES_S
+            self._again_s = time.monotonic() + pause_s
+        if self._state in OVER:
+            self._again_s = math.inf
+        elif time.monotonic() >= self._again_s:
+            self._again_s = math.inf  # the answer rings
+            self._poll = self._around.door.following(self._challenge, self._secret, self._version)
+            self._poll.add_done_callback(self._bell.ring)
 
-    def _note(self, challenge: dict[str, Any], account: Account) -> None:
-        self._challenge = challenge
-        if account.sent_s is None and challenge.get("sent_at") is not None:
-            account.sent_s = self._clock()
-        ways = challenge.get("next") or [{}]
-        if account.told_s is None and ways[0].get("channel") == "message":
-            account.told_s = self._clock()
-            self._told.set()
+    def _note(self, told: dict[str, Any], account: Account) -> None:
+        self._state, self._version = told["state"], told["version"]
+        self._offered = tuple(way["channel"] for way in told.get("next") or ())
+        self._inbound = (told.get("inbound") or {}).get("text")
+        if account.sent_s is None and told.get("sent_at") is not None:
+            account.sent_s = time.monotonic()
+        if account.told_s is None and self._offered[:1] == ("message",):
+            account.told_s = time.monotonic()
 
-    async def _be_person(self, handset: Handset, account: Account) -> None:
-        asked_s = account.asked_s or self._clock()
-        async with asyncio.TaskGroup() as tasks:
-            ways = tasks.create_task(self._other_ways(asked_s, account))
-            await handset.arrived.wait()
-            ways.cancel()
-        account.code_s = handset.first_at_s
-        await asyncio.sleep(self._chance.uniform(*self._around.typing_s))
-        await self._show_until_in(handset, account)
+    # --- the person ------------------------------------------------------------------------------
 
-    async def _other_ways(self, asked_s: float, account: Account) -> None:
-        """A call when it takes long, a text of one's own when that is told, or it takes longer."""
-        if not await _is_set(self._told, asked_s + VOICE_AT_S):
-            await self._call_me(account)
-            await _is_set(self._told, asked_s + MESSAGE_AT_S)
-        await self._text_them(account)
+    async def _wait_for_code(self, handset: Handset, account: Account) -> None:
+        """Until a text came, or the number is proved without; other ways are taken meanwhile."""
 
-    async def _call_me(self, account: Account) -> None:
-        if self._offers("voice"):
-            account.way = "voice"
-            await self._around.door.another_way(self._challenge["id"], self._secret, "voice")
+        def is_over() -> bool:
+            return bool(handset.codes) or self._is_proved or self._state in FAILED
 
-    async def _text_them(self, account: Account) -> None:
-        inbound = self._challenge.get("inbound")
-        if inbound:
+        def is_told() -> bool:
+            return account.told_s is not None or is_over()
+
+        asked_s = account.asked_s or time.monotonic()
+        if not await self._until(is_told, account, asked_s + VOICE_AT_S):
+            self._call_me(account)
+            await self._until(is_told, account, asked_s + MESSAGE_AT_S)
+        if not is_over() and self._inbound is not None:
             account.way = "message"
-            await asyncio.sleep(self._chance.uniform(*self._around.typing_s))
-            self._around.hear(self._phone, inbound["text"])
+            if not await self._until(is_over, account, self._typed_at_s()):
+                self._around.hear(self._person.phone, self._inbound)
+        await self._until(is_over, account)
+        if handset.codes:
+            account.code_s = handset.first_at_s
+            await self._until(lambda: self._is_proved, account, self._typed_at_s())
 
-    def _offers(self, channel: str) -> bool:
-        return any(way["channel"] == channel for way in self._challenge.get("next", ()))
+    @property
+    def _is_proved(self) -> bool:
+        """Did they show whose number it is, without a code?"""
+        return self._state == "accepted"
 
-    async def _show_until_in(self, handset: Handset | None, account: Account) -> None:
+    def _typed_at_s(self) -> float:
+        return time.monotonic() + self._chance.uniform(*self._around.typing_s)
+
+    def _call_me(self, account: Account) -> None:
+        if "voice" in self._offered:
+            account.way = "voice"
+            self._around.door.choosing(self._challenge, self._secret, "voice")
+
+    async def _show_until_in(self, handset: Handset, account: Account) -> None:
         """With the newest code that came; none is needed where the number was proved otherwise."""
-        while account.in_s is None:
-            await self._show(None if handset is None else handset.codes[-1], account)
+        while account.in_s is None and self._state not in FAILED:
+            is_proved = self._is_proved
+            told = await self._show(None if is_proved else handset.codes[-1], account)
+            if told.status == 200:
+                account.in_s = time.monotonic()
+                return
+            account.note(told)
+            again_s = max(time.monotonic() + told.retry_after_s, self._typed_at_s())
+            is_news = _never if is_proved else lambda: self._is_proved
+            await self._until(is_news, account, again_s)
 
-    async def _show(self, code: str | None, account: Account) -> None:
+    async def _show(self, code: str | None, account: Account) -> Told:
         body: dict[str, Any] = {"secret": self._secret, "name": "سارا"}
         if code is not None:
             body["code"] = code
-        told = await self._around.door.verify(self._challenge["id"], body, self._person.headers)
-        if told.status == 200:
-            account.in_s = self._clock()
-        else:
-            account.note(told)
-            await asyncio.sleep(
-                max(told.retry_after_s, self._chance.uniform(*self._around.typing_s))
-            )
+        showing = self._around.door.verifying(self._challenge, body, self._person.headers)
+        showing.add_done_callback(self._bell.ring)
+        await self._until(showing.done, account)
+        return read(showing.result())
 
     def _note_promise(self, account: Account, eta: dict[str, float] | None) -> None:
         if eta and account.promised_s is None:
-            account.promised_s = self._clock() + float(eta["p90"]) - account.due_s
+            account.promised_s = time.monotonic() + float(eta["p90"]) - account.due_s
 
 
 def _left_s(moment_ms: int | None) -> float:
@@ -216,10 +280,5 @@ def _left_s(moment_ms: int | None) -> float:
     return 0.0 if moment_ms is None else max(0.0, moment_ms / 1000 - _WALL.now().timestamp())
 
 
-async def _is_set(event: asyncio.Event, by_s: float) -> bool:
-    try:
-        async with asyncio.timeout_at(by_s):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True
+def _never() -> bool:
+    return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,10 +18,11 @@ from hodhod_loadtest.carriers.street import OUR_LINE, Street, open_street
 from hodhod_loadtest.local_server import free_port_block, local_server
 from hodhod_loadtest.signups.arrivals import FrontLoaded
 from hodhod_loadtest.signups.cases import Case
-from hodhod_loadtest.signups.crowd import people
+from hodhod_loadtest.signups.crowd import Draws, people
 from hodhod_loadtest.signups.door import Door, http_client
 from hodhod_loadtest.signups.journey import Account, Newcomer, Surroundings
 from hodhod_loadtest.signups.outcome import Outcome
+from hodhod_loadtest.signups.punctuality import calm_collector, niceness, pace
 
 TELL_EVERY_S: Final = 10.0
 COMPLAINING: Final = ("warning", "error", "critical")
@@ -37,6 +39,8 @@ class Wave:
     """Settings of the server besides those of the case."""
 
     typing_s: tuple[float, float] = (5.0, 12.0)
+    nice: int = 0
+    """Of the generator, whose machine the server shares; below 0 it goes before the server."""
 
     @property
     def arrivals(self) -> FrontLoaded:
@@ -69,17 +73,17 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
             **wave.environment,
         }
         async with local_server(free_port_block(), environment) as server, http_client() as http:
-            async with http.get(f"{server.url}/.well-known/hodhod") as response:
-                url = (await response.json())["signup"]
+            url = (await http.get_json(f"{server.url}/.well-known/hodhod"))["signup"]
             crowd = _Crowd(Door(http, url), street, wave, tell)
             processes = ServerProcesses.of(server.data_dir)
             street.begin()
             before = processes.read()
-            await crowd.come()
+            with calm_collector(), niceness(wave.nice):
+                await crowd.come()
             use = processes.read() - before
             complaints = await asyncio.to_thread(_complaints, server.log)
             outcome = Outcome(crowd.accounts, street.sent)
-            return Run(outcome, crowd.lag_p99_s, use, complaints)
+            return Run(outcome, percentile(crowd.lags_s, 0.99), use, complaints)
 
 
 def _complaints(log: Path) -> Counter[str]:
@@ -100,48 +104,43 @@ def _complaints(log: Path) -> Counter[str]:
 class _Crowd:
     def __init__(self, door: Door, street: Street, wave: Wave, tell: Callable[[str], None]) -> None:
         self.accounts: list[Account] = []
-        self._lags_s: list[float] = []
+        self.lags_s: list[float] = []
         self._street = street
         self._wave = wave
         self._tell = tell
-        self._clock = asyncio.get_running_loop().time
         self._chance = random.Random(wave.seed)
         self._people = people(random.Random(wave.seed))
         self._around = Surroundings(
             door=door, handsets=street.handsets, hear=street.hear, typing_s=wave.typing_s
         )
 
-    @property
-    def lag_p99_s(self) -> float:
-        return percentile(self._lags_s, 0.99)
-
     async def come(self) -> None:
         """Everybody, each at their time, until the last is in or has given up."""
-        started_s = self._clock()
         async with asyncio.TaskGroup() as tasks:
             telling = tasks.create_task(self._keep_telling())
             async with asyncio.TaskGroup() as crowd:
-                for due_s in self._wave.arrivals.times_s(self._chance):
-                    await asyncio.sleep(max(0.0, started_s + due_s - self._clock()))
-                    crowd.create_task(self._one(started_s + due_s))
+                times_s = self._wave.arrivals.times_s(self._chance)
+                await pace(times_s, lambda due_s: self._let_come(crowd, due_s))
             telling.cancel()
+
+    def _let_come(self, crowd: asyncio.TaskGroup, due_s: float) -> None:
+        crowd.create_task(self._one(due_s))
 
     async def _one(self, due_s: float) -> None:
         person = next(self._people)
         account = Account(due_s)
         self.accounts.append(account)
-        self._lags_s.append(self._clock() - due_s)
-        chance = random.Random(f"{self._wave.seed} {person.phone}")
-        await Newcomer(person, self._around, chance).sign_up(account)
+        self.lags_s.append(time.monotonic() - due_s)
+        await Newcomer(person, self._around, Draws(self._wave.seed, person)).sign_up(account)
 
     async def _keep_telling(self) -> None:
-        started_s = self._clock()
+        started_s = time.monotonic()
         while True:
             await asyncio.sleep(TELL_EVERY_S)
-            come = len(self._lags_s)
+            come = len(self.lags_s)
             inside = sum(account.in_s is not None for account in self.accounts)
             coded = sum(account.code_s is not None for account in self.accounts)
             self._tell(
-                f"{self._clock() - started_s:5.0f} s  came {come}, code {coded}, in {inside},"
+                f"{time.monotonic() - started_s:5.0f} s  came {come}, code {coded}, in {inside},"
                 f" sent {self._street.sent}"
             )

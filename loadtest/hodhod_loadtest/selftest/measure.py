@@ -1,0 +1,216 @@
+"""The generator's own figures, each for one of its cores: what it did for a second of its CPU.
+
+A rate by the clock would tell of the stub as well, and of whoever else shares the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import random
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from hodhod_loadtest.bench.figures import percentile
+from hodhod_loadtest.carriers.handsets import Handsets
+from hodhod_loadtest.carriers.law import Law
+from hodhod_loadtest.carriers.street import Line, open_street
+from hodhod_loadtest.http.client import Client, Peer
+from hodhod_loadtest.signups.arrivals import FrontLoaded
+from hodhod_loadtest.signups.crowd import Draws, people
+from hodhod_loadtest.signups.door import Door
+from hodhod_loadtest.signups.journey import Account, Newcomer, Surroundings
+from hodhod_loadtest.signups.punctuality import calm_collector, pace
+
+LINE: Final = Line(name="first", kind="kavenegar", law=Law(median_s=0.5, slow=0.0, lost=0.0))
+AT_ONCE: Final = 64
+SETTLE_S: Final = 1.0
+PATIENCE_S: Final = 30.0
+CALM_PER_S: Final = 111.0  # 200 at the peak
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much is measured."""
+
+    requests: int = 60_000
+    waiting: int = 10_000
+    journeys: int = 6_000
+    per_s: float = 600.0
+
+    def scaled(self, scale: float) -> Size:
+        """So many times as much, at the same rate."""
+        return Size(
+            requests=round(self.requests * scale),
+            waiting=round(self.waiting * scale),
+            journeys=round(self.journeys * scale),
+            per_s=self.per_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A figure of the generator, and what it must be at least, or at most."""
+
+    name: str
+    must: float
+    measured: float
+    is_most: bool = False
+
+    @property
+    def is_kept(self) -> bool:
+        return self.measured <= self.must if self.is_most else self.measured >= self.must
+
+
+async def measure(size: Size) -> list[Finding]:
+    """All of them, one after the other, with a stub on the other core."""
+    cores = sorted(os.sched_getaffinity(0))
+    other = cores[-1] if len(cores) > 1 else -1
+    os.sched_setaffinity(0, {cores[0]})
+    try:
+        async with _stub(other, "") as url:
+            findings = [await _requests(url, size), await _memory(url, size)]
+        loaded = await _journeys(other, size.journeys, size.per_s)
+        calm = await _journeys(other, size.journeys // 4, CALM_PER_S)
+    finally:
+        os.sched_setaffinity(0, cores)
+    return [
+        *findings,
+        Finding("complete sign-ups for a core-second", 1_000, loaded.inside / loaded.used_s),
+        Finding("share of people who are in", 1.0, loaded.inside / size.journeys),
+        Finding("200 a second, late p99, ms", 10.0, 1000 * calm.late_p99_s, is_most=True),
+    ]
+
+
+async def _requests(url: str, size: Size) -> Finding:
+    """Short answers on connections that are kept."""
+    async with Client() as client:
+        peer = client.peer(url)
+        await _ask_often(peer, AT_ONCE * 10)
+        with calm_collector():
+            before_s = time.process_time()
+            await _ask_often(peer, size.requests)
+            used_s = time.process_time() - before_s
+    return Finding("keep-alive requests for a core-second", 15_000, size.requests / used_s)
+
+
+async def _ask_often(peer: Peer, count: int) -> None:
+    request = b"GET /free HTTP/1.1\r\nHost: %b\r\n\r\n" % peer.host
+
+    async def work() -> None:
+        for _ in range(count // AT_ONCE):
+            answer = await peer.ask(request)
+            if answer.status != 200:
+                raise ConnectionError("the stub did not answer")
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(AT_ONCE):
+            tasks.create_task(work())
+
+
+async def _memory(url: str, size: Size) -> Finding:
+    """People who have a challenge and wait for a text that never comes, each on a long poll."""
+    async with Client() as client, asyncio.TaskGroup() as tasks:
+        crowd = Crowd(Door(client, url), Handsets())
+        waiting = await _let_wait(crowd, tasks, size.waiting // 10)
+        before_kib = _resident_kib()
+        waiting += await _let_wait(crowd, tasks, size.waiting)
+        each_kib = (_resident_kib() - before_kib) / size.waiting
+        for task in waiting:
+            task.cancel()
+    return Finding("memory of one who waits, KiB", 8.0, each_kib, is_most=True)
+
+
+async def _let_wait(crowd: Crowd, tasks: asyncio.TaskGroup, count: int) -> list[asyncio.Task[None]]:
+    """So many more: each asked for a code, heard that it is on its way, and waits."""
+    wanted = crowd.around.door.requests + 3 * count
+    waiting = []
+    for _ in range(count // AT_ONCE):
+        waiting += [tasks.create_task(crowd.one(time.monotonic())) for _ in range(AT_ONCE)]
+        await asyncio.sleep(0)
+    for _ in range(round(PATIENCE_S / SETTLE_S)):
+        await asyncio.sleep(SETTLE_S)
+        if crowd.around.door.requests >= wanted - 3 * AT_ONCE:
+            break
+    gc.collect()
+    return waiting
+
+
+@dataclass(frozen=True, slots=True)
+class _Journeys:
+    inside: int
+    used_s: float
+    late_p99_s: float
+
+
+async def _journeys(core: int, count: int, per_s: float) -> _Journeys:
+    """From the first request until they are in, with the carrier that texts them."""
+    async with open_street([LINE], seed=1) as street:
+        carrier = f"http://127.0.0.1:{street.port}"
+        async with _stub(core, carrier) as url, Client() as client:
+            crowd = Crowd(Door(client, url), street.handsets)
+            with calm_collector():
+                before_s = time.process_time()
+                await crowd.come(FrontLoaded(count, count / per_s))
+                used_s = time.process_time() - before_s
+    inside = sum(account.in_s is not None for account in crowd.accounts)
+    return _Journeys(inside, used_s, percentile(crowd.lags_s, 0.99))
+
+
+class Crowd:
+    """Newcomers who type at once."""
+
+    def __init__(self, door: Door, handsets: Handsets) -> None:
+        self.accounts: list[Account] = []
+        self.lags_s: list[float] = []
+        self.around = Surroundings(
+            door=door, handsets=handsets, hear=lambda sender, text: None, typing_s=(0.2, 0.6)
+        )
+        self._people = people(random.Random(1))
+
+    async def come(self, arrivals: FrontLoaded) -> None:
+        """All of them."""
+        async with asyncio.TaskGroup() as tasks:
+
+            def let_come(due_s: float) -> None:
+                tasks.create_task(self.one(due_s))
+
+            await pace(arrivals.times_s(random.Random(1)), let_come)
+
+    async def one(self, due_s: float) -> None:
+        """The next one."""
+        person, account = next(self._people), Account(due_s)
+        self.accounts.append(account)
+        self.lags_s.append(time.monotonic() - due_s)
+        await Newcomer(person, self.around, Draws(1, person)).sign_up(account)
+
+
+@contextlib.asynccontextmanager
+async def _stub(core: int, carrier: str) -> AsyncIterator[str]:
+    """Its address."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hodhod_loadtest.selftest.stub", str(core), carrier,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        port = msgspec.json.decode(await process.stdout.readline())["port"]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+def _resident_kib() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1024
