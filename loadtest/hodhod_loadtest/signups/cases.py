@@ -5,13 +5,16 @@ Every number of a carrier is an assumption (`carriers/law.py`); promises are the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from hodhod_loadtest.carriers.law import Law, Span
 from hodhod_loadtest.carriers.street import Line
+from hodhod_loadtest.signups.deaths import Death
 from hodhod_loadtest.signups.outcome import Outcome
+from hodhod_loadtest.signups.returners import Returners
+from hodhod_loadtest.signups.stage import Companion
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,14 @@ class Case:
     """Of the people a second at the peak, and the seconds of the whole wave."""
 
     promises: tuple[Promise, ...]
+    company: tuple[Callable[[], Companion], ...] = ()
+    """What happens beside the newcomers."""
+
+    settings: Callable[[int], Mapping[str, str]] = lambda people: {}
+    """Of the server, for so many people."""
+
+    against_calm: bool = False
+    """Is the same wave run without its company first, to compare?"""
 
 
 def _most(name: str, goal: float, measure: Callable[[Outcome], float]) -> Promise:
@@ -62,6 +73,28 @@ def _code(share: float) -> Callable[[Outcome], float]:
 
 def _texts(outcome: Outcome) -> float:
     return outcome.texts_per_success
+
+
+def _fact(name: str) -> Callable[[Outcome], float]:
+    return lambda outcome: outcome.facts[name]
+
+
+def _no(name: str) -> Promise:
+    return _most(name, 0.0, _fact(name))
+
+
+def _killed(name: str, process: str) -> Case:
+    return Case(
+        name=f"kill_{name}",
+        about=f"{process} is killed in the middle of the peak; its supervisor starts it again.",
+        lines=lambda peak, _: _three(peak, Law(), Law()),
+        company=(lambda: Death(process),),
+        promises=(
+            _no("challenges lost"),
+            _no("sent twice beyond those"),
+            _least("in within 10 min, share", 1.0, _within(IN_10_MIN)),
+        ),
+    )
 
 
 def _three(peak: float, first: Law, others: Law, spare: float = 1.0) -> tuple[Line, ...]:
@@ -156,5 +189,21 @@ CASES: Final = {
                 _most("told of another way p95, s", 5.0, lambda outcome: outcome.told_s(0.95)),
             ),
         ),
+        Case(
+            name="returns",
+            about="Half as many come back as come anew, in the first half of the wave.",
+            lines=lambda peak, _: _three(peak, Law(), Law()),
+            company=(Returners,),
+            promises=(
+                _most("return p99, ms", 300.0, _fact("return p99, ms")),
+                _no("returns not back"),
+                _no("provider calls for returns"),
+                _no("returns sent to the waiting room"),
+                _WITHIN_TWO,
+            ),
+        ),
+        _killed("signup", "signup"),
+        _killed("valkey", "valkey"),
+        _killed("postgresql", "postgres"),
     )
 }

@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from hodhod_loadtest.signups.crowd import people
 from hodhod_loadtest.signups.door import Door, http_client
 from hodhod_loadtest.signups.journey import Account, Newcomer, Surroundings
 from hodhod_loadtest.signups.outcome import Outcome
+from hodhod_loadtest.signups.stage import Companion, Stage
 
 TELL_EVERY_S: Final = 10.0
 COMPLAINING: Final = ("warning", "error", "critical")
@@ -66,20 +67,45 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
             # Phones pay with their own time; the generator is one machine for all of them.
             "HODHOD__DOOR__PROOF_GUESSES": "[1,1,1]",
             "HODHOD__DOOR__TRUSTED_PROXIES": '["127.0.0.0/8"]',
+            **case.settings(wave.people),
             **wave.environment,
         }
         async with local_server(free_port_block(), environment) as server, http_client() as http:
             async with http.get(f"{server.url}/.well-known/hodhod") as response:
                 url = (await response.json())["signup"]
             crowd = _Crowd(Door(http, url), street, wave, tell)
+            stage = Stage(
+                server=server,
+                signup_url=url,
+                street=street,
+                accounts=crowd.accounts,
+                people=wave.people,
+                seconds=wave.seconds,
+                seed=wave.seed,
+            )
+            companions = [company() for company in case.company]
+            for companion in companions:
+                await companion.prepare(stage)
             processes = ServerProcesses.of(server.data_dir)
             street.begin()
             before = processes.read()
-            await crowd.come()
+            await _together(crowd, companions, stage)
             use = processes.read() - before
             complaints = await asyncio.to_thread(_complaints, server.log)
-            outcome = Outcome(crowd.accounts, street.sent)
-            return Run(outcome, crowd.lag_p99_s, use, complaints)
+            facts: dict[str, float] = {}
+            for companion in companions:
+                facts.update(await companion.facts(stage))
+            outcome = Outcome(crowd.accounts, street.sent, facts)
+            lags_s = [crowd.lags_s, *(companion.lags_s for companion in companions)]
+            lag_p99_s = max(percentile(each, 0.99) for each in lags_s if each)
+            return Run(outcome, lag_p99_s, use, complaints)
+
+
+async def _together(crowd: _Crowd, companions: Sequence[Companion], stage: Stage) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for companion in companions:
+            tasks.create_task(companion.act(stage))
+        await crowd.come()
 
 
 def _complaints(log: Path) -> Counter[str]:
@@ -100,7 +126,7 @@ def _complaints(log: Path) -> Counter[str]:
 class _Crowd:
     def __init__(self, door: Door, street: Street, wave: Wave, tell: Callable[[str], None]) -> None:
         self.accounts: list[Account] = []
-        self._lags_s: list[float] = []
+        self.lags_s: list[float] = []
         self._street = street
         self._wave = wave
         self._tell = tell
@@ -110,10 +136,6 @@ class _Crowd:
         self._around = Surroundings(
             door=door, handsets=street.handsets, hear=street.hear, typing_s=wave.typing_s
         )
-
-    @property
-    def lag_p99_s(self) -> float:
-        return percentile(self._lags_s, 0.99)
 
     async def come(self) -> None:
         """Everybody, each at their time, until the last is in or has given up."""
@@ -130,7 +152,7 @@ class _Crowd:
         person = next(self._people)
         account = Account(due_s)
         self.accounts.append(account)
-        self._lags_s.append(self._clock() - due_s)
+        self.lags_s.append(self._clock() - due_s)
         chance = random.Random(f"{self._wave.seed} {person.phone}")
         await Newcomer(person, self._around, chance).sign_up(account)
 
@@ -138,7 +160,7 @@ class _Crowd:
         started_s = self._clock()
         while True:
             await asyncio.sleep(TELL_EVERY_S)
-            come = len(self._lags_s)
+            come = len(self.lags_s)
             inside = sum(account.in_s is not None for account in self.accounts)
             coded = sum(account.code_s is not None for account in self.accounts)
             self._tell(
