@@ -16,7 +16,7 @@ from hodhod_loadtest.demo.story import PromiseBroken, tell_story
 from hodhod_loadtest.local_server import ServerFailed
 from hodhod_loadtest.signups.cases import CASES
 from hodhod_loadtest.signups.verdict import Verdict
-from hodhod_loadtest.signups.wave import Wave, run_wave
+from hodhod_loadtest.signups.wave import Wave, run_case
 
 
 class NotYet(click.ClickException):
@@ -120,7 +120,7 @@ def signup(names: tuple[str, ...], people: int, minutes: float, seed: int, out: 
     wave = Wave(people=people, seconds=minutes * 60, seed=seed)
     words = []
     for name in names or list(CASES):
-        run = asyncio.run(run_wave(CASES[name], wave, lambda line: click.echo(line, err=True)))
+        run = asyncio.run(run_case(CASES[name], wave, lambda line: click.echo(line, err=True)))
         verdict = Verdict(CASES[name], wave, run)
         command = f"hodhod-loadtest signup --case {name} --people {people} --minutes {minutes:g}"
         verdict.write(out / name / "summary.json", f"{command} --seed {seed}")

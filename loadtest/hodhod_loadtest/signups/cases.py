@@ -5,12 +5,13 @@ Every number of a carrier is an assumption (`carriers/law.py`); promises are the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from hodhod_loadtest.carriers.law import Law, Span
 from hodhod_loadtest.carriers.street import Line
+from hodhod_loadtest.signups.bots import Flood
 from hodhod_loadtest.signups.deaths import Death
 from hodhod_loadtest.signups.outcome import Outcome
 from hodhod_loadtest.signups.returners import Returners
@@ -43,9 +44,6 @@ class Case:
     promises: tuple[Promise, ...]
     company: tuple[Callable[[], Companion], ...] = ()
     """What happens beside the newcomers."""
-
-    settings: Callable[[int], Mapping[str, str]] = lambda people: {}
-    """Of the server, for so many people."""
 
     against_calm: bool = False
     """Is the same wave run without its company first, to compare?"""
@@ -199,6 +197,24 @@ CASES: Final = {
                 _no("returns not back"),
                 _no("provider calls for returns"),
                 _no("returns sent to the waiting room"),
+                _WITHIN_TWO,
+            ),
+        ),
+        Case(
+            name="bot_flood",
+            about="A million starts an hour by bots that enter no code; some pay 0.3 s.",
+            lines=lambda peak, _: _three(peak, Law(), Law()),
+            company=(Flood,),
+            against_calm=True,
+            promises=(
+                _most(
+                    "texts to bots, share of people's",
+                    0.005,
+                    _fact("texts to bots, share of people's"),
+                ),
+                _most(
+                    "code in hand p95 against peace", 1.2, _fact("code in hand p95 against peace")
+                ),
                 _WITHIN_TWO,
             ),
         ),

@@ -7,7 +7,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +57,23 @@ class Run:
     """What the server warned of, and how often."""
 
 
+async def run_case(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
+    """The wave; where its case compares, the same in peace before it. Raises as `run_wave`."""
+    if not case.against_calm:
+        return await run_wave(case, wave, tell)
+    tell("first the same wave with nobody beside it")
+    calm = await run_wave(replace(case, company=()), wave, tell)
+    run = await run_wave(case, wave, tell)
+    before_s, after_s = calm.outcome.code_in_hand_s(0.95), run.outcome.code_in_hand_s(0.95)
+    compared = {
+        **run.outcome.facts,
+        "code in hand p95 in peace, s": before_s,
+        "code in hand p95 against peace": after_s / before_s,
+    }
+    outcome = replace(run.outcome, facts=compared)
+    return replace(run, outcome=outcome, lag_p99_s=max(calm.lag_p99_s, run.lag_p99_s))
+
+
 async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
     """The whole of it. Raises `ServerFailed`."""
     lines = case.lines(wave.arrivals.peak_per_s, wave.seconds)
@@ -67,7 +84,6 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
             # Phones pay with their own time; the generator is one machine for all of them.
             "HODHOD__DOOR__PROOF_GUESSES": "[1,1,1]",
             "HODHOD__DOOR__TRUSTED_PROXIES": '["127.0.0.0/8"]',
-            **case.settings(wave.people),
             **wave.environment,
         }
         async with local_server(free_port_block(), environment) as server, http_client() as http:
