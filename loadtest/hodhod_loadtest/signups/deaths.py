@@ -14,11 +14,17 @@ from hodhod_loadtest.bench.growing import database_of
 from hodhod_loadtest.carriers.desk import Handed
 from hodhod_loadtest.faults.killing import kill
 from hodhod_loadtest.signups.stage import Stage
+from hodhod_server.domain.clock import SystemClock
 
 AT: Final = 1 / 6  # of the wave: in the middle of its peak
 TOO_SOON_S: Final = 15.0  # the ladder's second text goes out after 20 s
-_UNDER_WAY: Final = "SELECT count(*) FROM sends WHERE outcome IS NULL"
-_ABANDONED: Final = "SELECT count(*) FROM sends WHERE answer = 'dispatcher died'"
+_CLOCK: Final = SystemClock()
+# An answer is written down a turn of the dispatcher after it came.
+_UNDER_WAY: Final = """
+SELECT count(*) FROM sends
+WHERE began_at <= $1::timestamptz
+    AND (answered_at IS NULL OR answered_at >= $1::timestamptz - interval '250 milliseconds')
+"""
 
 
 class Death:
@@ -30,7 +36,7 @@ class Death:
         self._at = at
         self._too_soon_s = too_soon_s
         self._killed_s = 0.0
-        self._under_way = 0
+        self._killed_at = _CLOCK.now()
 
     async def prepare(self, stage: Stage) -> None:
         """Nothing to prepare."""
@@ -38,15 +44,14 @@ class Death:
     async def act(self, stage: Stage) -> None:
         """Let it die, once."""
         await asyncio.sleep(stage.seconds * self._at)
-        async with database_of(stage.server.data_dir) as connection:
-            self._under_way = int(await connection.fetchval(_UNDER_WAY))
-            self._killed_s = asyncio.get_running_loop().time()
-            await asyncio.to_thread(kill, stage.server.data_dir, self._name)
+        self._killed_at = _CLOCK.now()
+        self._killed_s = asyncio.get_running_loop().time()
+        await asyncio.to_thread(kill, stage.server.data_dir, self._name)
 
     async def facts(self, stage: Stage) -> Mapping[str, float]:
         """What it cost."""
         async with database_of(stage.server.data_dir) as connection:
-            abandoned = int(await connection.fetchval(_ABANDONED))
+            window = int(await connection.fetchval(_UNDER_WAY, self._killed_at))
         told = [account for account in stage.accounts if account.asked_s is not None]
         lost = [
             account
@@ -54,7 +59,6 @@ class Death:
             if account.in_s is None or "challenge_not_found" in account.refusals
         ]
         twice = sent_twice(stage.street.handed, self._too_soon_s)
-        window = max(self._under_way, abandoned)
         after = [
             account.in_s - self._killed_s
             for account in stage.accounts
