@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
 from hodhod_loadtest.carriers.desk import Handed
 from hodhod_loadtest.carriers.law import Law
 from hodhod_loadtest.carriers.street import Line
@@ -18,6 +20,7 @@ from tests import running
 PEOPLE = 30
 SURE = Law(median_s=0.3, slow=0.0, lost=0.0, receipt_s=0.2)
 HEDGE_S = 8.0
+pytestmark = pytest.mark.timeout(180)  # two cores that others use as well
 LINES = (
     Line(name="first", kind="kavenegar", law=SURE, agreed_per_s=50),
     Line(name="second", kind="smsir", law=SURE, agreed_per_s=50, listens=True),
