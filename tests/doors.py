@@ -17,6 +17,7 @@ WIDE_OPEN: Final = DoorSettings(
     device_phones_soft=1_000,
     device_phones_hard=1_000,
     device_phones_week=1_000,
+    neighbourhood_soft=1_000,
     block_soft=1_000,
     block_hard=1_000,
     unproven_max=1_000,

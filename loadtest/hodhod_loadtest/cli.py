@@ -18,7 +18,7 @@ from hodhod_loadtest.local_server import ServerFailed
 from hodhod_loadtest.selftest.measure import Size, measure
 from hodhod_loadtest.signups.cases import CASES
 from hodhod_loadtest.signups.verdict import Verdict
-from hodhod_loadtest.signups.wave import Wave, run_wave
+from hodhod_loadtest.signups.wave import Wave, run_case
 
 
 class NotYet(click.ClickException):
@@ -132,7 +132,7 @@ def signup(
     words = []
     for name in names or list(CASES):
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            run = runner.run(run_wave(CASES[name], wave, lambda line: click.echo(line, err=True)))
+            run = runner.run(run_case(CASES[name], wave, lambda line: click.echo(line, err=True)))
         verdict = Verdict(CASES[name], wave, run)
         command = f"hodhod-loadtest signup --case {name} --people {people} --minutes {minutes:g}"
         verdict.write(out / name / "summary.json", f"{command} --seed {seed}")

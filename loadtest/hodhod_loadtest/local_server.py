@@ -21,7 +21,7 @@ PORTS_OF_A_SERVER: Final = 20
 # A crowd from one machine, whose numbers follow one another, looks like the flood it is not.
 OPEN_DOOR: Final = {
     f"HODHOD__DOOR__{limit}": "1000000"
-    for limit in ("UNPROVEN_MAX", "BLOCK_SOFT", "BLOCK_HARD", "BARREN_SENT")
+    for limit in ("UNPROVEN_MAX", "NEIGHBOURHOOD_SOFT", "BLOCK_SOFT", "BLOCK_HARD", "BARREN_SENT")
 }
 
 

@@ -33,7 +33,9 @@ class Process:
 
     def __init__(self, redis: Redis, settings: Settings, clock: FakeClock, name: str) -> None:
         own, keys = (
-            dataclasses.replace(settings.door, unproven_max=10_000),
+            dataclasses.replace(
+                settings.door, unproven_max=10_000, neighbourhood_soft=10_000, block_soft=10_000
+            ),
             Keys.from_master(settings.security.master_key),
         )
         self.pace = SetPace()

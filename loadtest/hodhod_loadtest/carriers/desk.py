@@ -40,6 +40,13 @@ class FromPerson(NamedTuple):
     text: str
 
 
+class Handed(NamedTuple):
+    """A message that was taken: to whom (`9…`), and when by the loop's time."""
+
+    phone: str
+    at_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class _Told:
     delivered_at_s: float | None
@@ -56,6 +63,7 @@ class Desk:
         self._ids = itertools.count(1_000_001)
         self._told: OrderedDict[str, _Told] = OrderedDict()
         self._from_people: deque[FromPerson] = deque(maxlen=KEPT_MAX)
+        self.handed: deque[Handed] = deque(maxlen=KEPT_MAX)
 
     def begin(self) -> None:
         """The law's time starts now."""
@@ -69,6 +77,7 @@ class Desk:
         if fate.arrives_in_s is not None:
             self._handsets.send(phone, text, fate.arrives_in_s)
         if fate.answer in (Answer.TAKEN, Answer.HANGING):
+            self.handed.append(Handed(phone[-10:], now_s))
             is_told = fate.is_told_delivered and fate.receipt_in_s is not None
             self._keep(message_id, _Told(now_s + (fate.receipt_in_s or 0.0) if is_told else None))
         return fate.answer, message_id

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hodhod_loadtest.carriers import ghasedak, kavenegar, smsir
-from hodhod_loadtest.carriers.desk import Desk
+from hodhod_loadtest.carriers.desk import Desk, Handed
 from hodhod_loadtest.carriers.handsets import Handsets
 from hodhod_loadtest.carriers.law import Carrier, Law
 from hodhod_loadtest.http.routes import Routes
@@ -56,6 +56,12 @@ class Street:
     def sent(self) -> dict[str, int]:
         """Messages taken, by carrier."""
         return {name: desk.carrier.taken for name, desk in self.desks.items()}
+
+    @property
+    def handed(self) -> list[Handed]:
+        """The messages themselves, of all carriers, in the order in which they were taken."""
+        each = [desk.handed for desk in self.desks.values()]
+        return sorted((item for handed in each for item in handed), key=lambda item: item.at_s)
 
     def begin(self) -> None:
         """The laws' time starts now."""

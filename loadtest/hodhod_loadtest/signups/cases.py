@@ -11,7 +11,11 @@ from typing import Final
 
 from hodhod_loadtest.carriers.law import Law, Span
 from hodhod_loadtest.carriers.street import Line
+from hodhod_loadtest.signups.bots import Flood
+from hodhod_loadtest.signups.deaths import Death
 from hodhod_loadtest.signups.outcome import Outcome
+from hodhod_loadtest.signups.returners import Returners
+from hodhod_loadtest.signups.stage import Companion
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,11 @@ class Case:
     """Of the people a second at the peak, and the seconds of the whole wave."""
 
     promises: tuple[Promise, ...]
+    company: tuple[Callable[[], Companion], ...] = ()
+    """What happens beside the newcomers."""
+
+    against_calm: bool = False
+    """Is the same wave run without its company first, to compare?"""
 
 
 def _most(name: str, goal: float, measure: Callable[[Outcome], float]) -> Promise:
@@ -62,6 +71,28 @@ def _code(share: float) -> Callable[[Outcome], float]:
 
 def _texts(outcome: Outcome) -> float:
     return outcome.texts_per_success
+
+
+def _fact(name: str) -> Callable[[Outcome], float]:
+    return lambda outcome: outcome.facts[name]
+
+
+def _no(name: str) -> Promise:
+    return _most(name, 0.0, _fact(name))
+
+
+def _killed(name: str, process: str) -> Case:
+    return Case(
+        name=f"kill_{name}",
+        about=f"{process} is killed in the middle of the peak; its supervisor starts it again.",
+        lines=lambda peak, _: _three(peak, Law(), Law()),
+        company=(lambda: Death(process),),
+        promises=(
+            _no("challenges lost"),
+            _no("sent twice beyond those"),
+            _least("in within 10 min, share", 1.0, _within(IN_10_MIN)),
+        ),
+    )
 
 
 def _three(peak: float, first: Law, others: Law, spare: float = 1.0) -> tuple[Line, ...]:
@@ -156,5 +187,39 @@ CASES: Final = {
                 _most("told of another way p95, s", 5.0, lambda outcome: outcome.told_s(0.95)),
             ),
         ),
+        Case(
+            name="returns",
+            about="Half as many come back as come anew, in the first half of the wave.",
+            lines=lambda peak, _: _three(peak, Law(), Law()),
+            company=(Returners,),
+            promises=(
+                _most("return p99, ms", 300.0, _fact("return p99, ms")),
+                _no("returns not back"),
+                _no("provider calls for returns"),
+                _no("returns sent to the waiting room"),
+                _WITHIN_TWO,
+            ),
+        ),
+        Case(
+            name="bot_flood",
+            about="A million starts an hour by bots that enter no code; some pay 0.3 s.",
+            lines=lambda peak, _: _three(peak, Law(), Law()),
+            company=(Flood,),
+            against_calm=True,
+            promises=(
+                _most(
+                    "texts to bots, share of people's",
+                    0.005,
+                    _fact("texts to bots, share of people's"),
+                ),
+                _most(
+                    "code in hand p95 against peace", 1.2, _fact("code in hand p95 against peace")
+                ),
+                _WITHIN_TWO,
+            ),
+        ),
+        _killed("signup", "signup"),
+        _killed("valkey", "valkey"),
+        _killed("postgresql", "postgres"),
     )
 }

@@ -19,7 +19,8 @@ from hodhod_loadtest.carriers.handsets import Handset, Handsets
 from hodhod_loadtest.http.messages import Message
 from hodhod_loadtest.signups.bell import Bell
 from hodhod_loadtest.signups.crowd import Person
-from hodhod_loadtest.signups.door import Door, Told, read, solve
+from hodhod_loadtest.signups.door import Door, Told, read
+from hodhod_loadtest.signups.prices import pay
 from hodhod_server.domain.clock import SystemClock
 
 GIVE_UP_S: Final = 600.0
@@ -151,7 +152,7 @@ class Newcomer:
                 await self._stay_away(_left_s(told.body.get("come_back_at")))
             elif told.code == "proof_of_work_required":
                 account.proofs += 1
-                body["proof"] = solve(told.body["challenge"])
+                body["proof"] = await pay(told.body["challenge"])
             else:
                 if told.code == "ticket_invalid":
                     body.pop("ticket", None)

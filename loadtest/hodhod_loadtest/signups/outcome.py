@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from hodhod_loadtest.bench.figures import percentile
 from hodhod_loadtest.signups.journey import Account
@@ -17,6 +17,8 @@ class Outcome:
 
     accounts: Sequence[Account]
     sent: dict[str, int]
+    facts: Mapping[str, float] = field(default_factory=dict)
+    """What else happened beside the wave, by name."""
 
     @property
     def successes(self) -> int:

@@ -70,6 +70,8 @@ class Verdict:
             f"p{share * 100:g} {outcome.code_in_hand_s(share):.1f}" for share in (0.5, 0.95, 0.99)
         )
         rows.append(f"  code in hand, s: {took}; in within 2 min {outcome.share_in(120.0):.4f}")
+        for name, measured in outcome.facts.items():
+            rows.append(f"  {name}: {measured:.5g}")
         cpu = {role: rounded(used) for role, used in use.server_s.items()}
         rows.append(f"  server CPU-s {cpu}, generator {use.generator_s:.1f} of {use.wall_s:.0f} s")
         each_ms = 1000 * use.server_total_s / max(1, outcome.successes)
@@ -89,13 +91,14 @@ class Verdict:
             "verdict": self.word,
             "slos": [_slo(finding) for finding in self.findings],
             "signups": outcome.successes,
-            "returns": None,
+            "returns": outcome.facts.get("returns"),
             "messages": sum(outcome.sent.values()),
             "lost": len(outcome.accounts) - outcome.successes,
-            "duplicated": None,
+            "duplicated": outcome.facts.get("sent twice"),
             "reordered": None,
             "p99_ratio_upper": None,
             "negative_control_ratio": None,
+            "facts": {name: _finite(fact) for name, fact in outcome.facts.items()},
             "command": command,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,12 +106,15 @@ class Verdict:
 
 
 def _slo(finding: Finding) -> dict[str, object]:
-    measured = None if math.isinf(finding.measured) else rounded(finding.measured)
     return {
         "name": finding.promise.name,
         "goal": finding.promise.goal,
-        "measured": measured,
+        "measured": _finite(finding.measured),
         "low": None,
         "high": None,
         "ok": finding.is_kept,
     }
+
+
+def _finite(measured: float) -> float | None:
+    return None if math.isinf(measured) else rounded(measured)

@@ -7,8 +7,8 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,7 @@ from hodhod_loadtest.signups.door import Door, http_client
 from hodhod_loadtest.signups.journey import Account, Newcomer, Surroundings
 from hodhod_loadtest.signups.outcome import Outcome
 from hodhod_loadtest.signups.punctuality import calm_collector, niceness, pace
+from hodhod_loadtest.signups.stage import Companion, Stage
 
 TELL_EVERY_S: Final = 10.0
 COMPLAINING: Final = ("warning", "error", "critical")
@@ -60,6 +61,23 @@ class Run:
     """What the server warned of, and how often."""
 
 
+async def run_case(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
+    """The wave; where its case compares, the same in peace before it. Raises as `run_wave`."""
+    if not case.against_calm:
+        return await run_wave(case, wave, tell)
+    tell("first the same wave with nobody beside it")
+    calm = await run_wave(replace(case, company=()), wave, tell)
+    run = await run_wave(case, wave, tell)
+    before_s, after_s = calm.outcome.code_in_hand_s(0.95), run.outcome.code_in_hand_s(0.95)
+    compared = {
+        **run.outcome.facts,
+        "code in hand p95 in peace, s": before_s,
+        "code in hand p95 against peace": after_s / before_s,
+    }
+    outcome = replace(run.outcome, facts=compared)
+    return replace(run, outcome=outcome, lag_p99_s=max(calm.lag_p99_s, run.lag_p99_s))
+
+
 async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
     """The whole of it. Raises `ServerFailed`."""
     lines = case.lines(wave.arrivals.peak_per_s, wave.seconds)
@@ -75,15 +93,39 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
         async with local_server(free_port_block(), environment) as server, http_client() as http:
             url = (await http.get_json(f"{server.url}/.well-known/hodhod"))["signup"]
             crowd = _Crowd(Door(http, url), street, wave, tell)
+            stage = Stage(
+                server=server,
+                signup_url=url,
+                street=street,
+                accounts=crowd.accounts,
+                people=wave.people,
+                seconds=wave.seconds,
+                seed=wave.seed,
+            )
+            companions = [company() for company in case.company]
+            for companion in companions:
+                await companion.prepare(stage)
             processes = ServerProcesses.of(server.data_dir)
             street.begin()
             before = processes.read()
             with calm_collector(), niceness(wave.nice):
-                await crowd.come()
+                await _together(crowd, companions, stage)
             use = processes.read() - before
             complaints = await asyncio.to_thread(_complaints, server.log)
-            outcome = Outcome(crowd.accounts, street.sent)
-            return Run(outcome, percentile(crowd.lags_s, 0.99), use, complaints)
+            facts: dict[str, float] = {}
+            for companion in companions:
+                facts.update(await companion.facts(stage))
+            outcome = Outcome(crowd.accounts, street.sent, facts)
+            lags_s = [crowd.lags_s, *(companion.lags_s for companion in companions)]
+            lag_p99_s = max(percentile(each, 0.99) for each in lags_s if each)
+            return Run(outcome, lag_p99_s, use, complaints)
+
+
+async def _together(crowd: _Crowd, companions: Sequence[Companion], stage: Stage) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for companion in companions:
+            tasks.create_task(companion.act(stage))
+        await crowd.come()
 
 
 def _complaints(log: Path) -> Counter[str]:

@@ -17,15 +17,19 @@ import msgspec
 REMEMBERED: Final = 4_096  # reading one takes 10 µs, and who comes has asked a moment ago
 _CIDR_V4: Final = 24
 _CIDR_V6: Final = 48
+_AROUND_V4: Final = 16
+_AROUND_V6: Final = 32
 _CUSTOMER_V6: Final = 64
 AnyAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """An address as limits see it: the customer, the network around, and whether a NAT is known."""
+    """An address as limits see it: the customer, the network around, the neighbourhood around that
+    (one provider's, mostly), and whether a NAT is known."""
 
     customer: str
     network: str
+    neighbourhood: str
     is_v6: bool
     is_carrier: bool
 
@@ -72,9 +76,15 @@ def origin_of(address: AnyAddress | None, carriers: Networks) -> Origin | None:
     is_carrier = address in carriers
     if not (is_carrier or address.is_global):
         return None
-    if isinstance(address, ipaddress.IPv4Address):
-        return Origin(str(address), _prefix(address, _CIDR_V4), False, is_carrier)
-    return Origin(_prefix(address, _CUSTOMER_V6), _prefix(address, _CIDR_V6), True, is_carrier)
+    is_v6 = isinstance(address, ipaddress.IPv6Address)
+    network, around = (_CIDR_V6, _AROUND_V6) if is_v6 else (_CIDR_V4, _AROUND_V4)
+    return Origin(
+        customer=_prefix(address, _CUSTOMER_V6) if is_v6 else str(address),
+        network=_prefix(address, network),
+        neighbourhood=_prefix(address, around),
+        is_v6=is_v6,
+        is_carrier=is_carrier,
+    )
 
 
 def client_address(peer: str | None, forwarded: str | None, proxies: Networks) -> AnyAddress | None:

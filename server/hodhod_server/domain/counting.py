@@ -180,6 +180,10 @@ class Conversions:
             fresh, ripening, ripe, answered = self._read(key, now_s)
             self._write(key, now_s, (fresh, ripening, ripe, answered + 1))
 
+    def answered(self, key: int, now_s: float) -> int:
+        """How many codes came back lately, those of older hours counting less."""
+        return self._read(key, now_s)[3]
+
     def is_barren(self, key: int, now_s: float, sent_min: int, share_min: float) -> bool:
         """So many were sent, and so few came back, that no people can be behind it."""
         if self._own.find(key) is None:

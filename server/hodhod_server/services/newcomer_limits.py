@@ -31,6 +31,7 @@ DAY_S: Final = 86_400.0
 WEEK_S: Final = 604_800.0
 LEVEL_MAX: Final = 3
 STEEP: Final = 4.0  # so many times over a soft limit, the price is the highest
+UNKNOWN: Final = 4  # of the soft limit, so many times less where nobody has answered yet
 BLOCK_DIGITS: Final = 4
 ALL: Final = 0
 KEY_BYTES: Final = 8
@@ -50,6 +51,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin | None
     customer: int | None
     network: int | None
+    neighbourhood: int | None
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +80,7 @@ class NewcomerLimits:
         self._device_weeks = Counts(WEEK_S, most)
         self._customers = Counts(MINUTES_S, most, shared_from=max(2, own.ipv6_soft // 2))
         self._blocks = Counts(HOUR_S, most, shared_from=max(2, own.block_soft // 4))
+        self._neighbourhoods = Counts(HOUR_S, most // 4, shared_from=2)
         self._countries = Counts(DAY_S, 1_000, shared_from=1)
         self._unproven = Counts(HOUR_S, 1, shared_from=1)
         self._wrong = Counts(MINUTES_S, most, shared_from=max(2, own.wrong_codes_network // 4))
@@ -86,6 +89,7 @@ class NewcomerLimits:
         self._block_texts = Conversions(most)
         self._all_texts = Conversions(1)
         self._customer_texts = Conversions(most // 4)
+        self._neighbourhood_texts = Conversions(most // 4)
         self._knocks = Conversions(most // 4)
         self._barred = Counts(own.barren_s, most // 4, shared_from=1)
         self._shared: Mapping[str, Counts] = {
@@ -93,6 +97,7 @@ class NewcomerLimits:
             "device_days": self._device_days,
             "device_weeks": self._device_weeks,
             "customers": self._customers,
+            "neighbourhoods": self._neighbourhoods,
             "blocks": self._blocks,
             "countries": self._countries,
             "unproven": self._unproven,
@@ -115,6 +120,7 @@ class NewcomerLimits:
             origin=origin,
             customer=None if origin is None else self._hash("address", origin.customer.encode()),
             network=None if origin is None else self._hash("network", origin.network.encode()),
+            neighbourhood=None if origin is None else self._around(origin),
         )
 
     def judge(self, source: Source, now_s: float) -> Verdict:
@@ -162,6 +168,9 @@ class NewcomerLimits:
         self._blocks.add(source.block, now_s)
         self._block_texts.note_sent(source.block, now_s)
         self._countries.add(self._hash("country", (source.country or "").encode()), now_s)
+        if source.neighbourhood is not None:
+            self._neighbourhoods.add(source.neighbourhood, now_s)
+            self._neighbourhood_texts.note_sent(source.neighbourhood, now_s)
         if source.customer is not None:
             self._customer_texts.note_sent(source.customer, now_s)
         self._bar_if_barren(source, now_s)
@@ -187,6 +196,8 @@ class NewcomerLimits:
         self._knocks.note_answered(customer, now_s)
         self._knocks.note_answered(network, now_s)
         self._networks.add(network, now_s, -forgiven)
+        self._neighbourhoods.forgive(self._around(origin), now_s, forgiven)
+        self._neighbourhood_texts.note_answered(self._around(origin), now_s)
 
     def note_wrong(self, address: AnyAddress | None, now_s: float) -> None:
         """A wrong code came from this address."""
@@ -234,6 +245,9 @@ class NewcomerLimits:
             b"\0".join(parts), digest_size=KEY_BYTES, key=self._key, person=kind.encode()
         )
         return int.from_bytes(digest.digest())
+
+    def _around(self, origin: Origin) -> int:
+        return self._hash("neighbourhood", origin.neighbourhood.encode())
 
     def _country(self, e164: str) -> str | None:
         digits = e164[1:]
@@ -286,9 +300,12 @@ class NewcomerLimits:
                 self._device_days.estimate(device, now_s) >= own.device_phones_soft
             ):
                 yield "device_phones", 2
-        if self._blocks.estimate(source.block, now_s) >= own.block_soft:
+        if self._blocks.estimate(source.block, now_s) >= self._soft_of_block(source, now_s):
             yield "block", 2
-        origin = source.origin
+        yield from self._prices_of_address(source, now_s)
+
+    def _prices_of_address(self, source: Source, now_s: float) -> Iterable[tuple[str, int]]:
+        own, origin = self._settings, source.origin
         if origin is None or source.customer is None or source.network is None:
             return
         soft = (own.ipv6_soft if origin.is_v6 else own.ipv4_soft) * self._factor(origin)
@@ -296,9 +313,20 @@ class NewcomerLimits:
         if starts > soft:
             dear = LEVEL_MAX if starts > STEEP * soft else 2
             yield "address", 1 if origin.is_carrier else dear
-        ratio = self._networks.ratio(source.network, now_s)
-        if ratio > own.network_soft and not origin.is_carrier:
+        if origin.is_carrier:
+            return
+        if self._networks.ratio(source.network, now_s) > own.network_soft:
             yield "network", 2
+        around = source.neighbourhood
+        if around is not None:
+            credit = own.neighbourhood_soft + self._neighbourhood_texts.answered(around, now_s)
+            if self._neighbourhoods.estimate(around, now_s) >= credit:
+                yield "neighbourhood", 2
+
+    def _soft_of_block(self, source: Source, now_s: float) -> float:
+        """A block is given credit once somebody there has entered a code."""
+        soft = self._settings.block_soft
+        return soft if self._block_texts.answered(source.block, now_s) else soft / UNKNOWN
 
     def _price_for_all(self, now_s: float) -> int:
         """It rises when fewer codes come back than people would enter: somebody pays and floods."""

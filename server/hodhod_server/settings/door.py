@@ -71,8 +71,14 @@ class DoorSettings:
     network_hard: PositiveS = 30.0
     """Multiple of its own usual number from which a network is refused, as an address is."""
 
+    neighbourhood_soft: Positive = 4
+    """Unanswered texts in an hour that a /16 (IPv6: /32) has asked for; more pay 2 s. Each code
+    that came back from there allows one more. So bots that pay 0.3 s stop before it can be known
+    that no code comes back; a carrier's people bring theirs back within seconds."""
+
     block_soft: Positive = 20
-    """Unanswered texts in an hour to a block of 10,000 numbers; more pay. A surge brings 1.5."""
+    """Unanswered texts in an hour to a block of 10,000 numbers; more pay. A surge brings 1.5. A
+    quarter of it where none was answered so far."""
 
     block_hard: Positive = 50
     """Unanswered texts in an hour to a block of 10,000 numbers; more: text us instead."""

@@ -1,0 +1,20 @@
+"""`kill -9` of one process of a private server; its supervisor starts another.
+
+Always true: only a process that the server's own `processes.json` names is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from hodhod_server.supervisor import read_processes
+
+
+def kill(data_dir: Path, name: str) -> int:
+    """Kill the process of this name, such as `signup` or `postgres`; the pid it had."""
+    processes = read_processes(data_dir).processes
+    pid = next(process.pid for process in processes if process.name == name)
+    os.kill(pid, signal.SIGKILL)
+    return pid

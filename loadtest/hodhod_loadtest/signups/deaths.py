@@ -1,0 +1,86 @@
+"""A process of the server is killed in the middle of a wave: what is lost, what is sent twice.
+
+Twice is counted where it is paid for, at the carriers: a second text to a phone sooner than the
+ladder sends one. A hand-off that was under way at the kill may be repeated, and no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from hodhod_loadtest.bench.growing import database_of
+from hodhod_loadtest.carriers.desk import Handed
+from hodhod_loadtest.faults.killing import kill
+from hodhod_loadtest.signups.stage import Stage
+from hodhod_server.domain.clock import SystemClock
+
+AT: Final = 1 / 6  # of the wave: in the middle of its peak
+TOO_SOON_S: Final = 15.0  # the ladder's second text goes out after 20 s
+_CLOCK: Final = SystemClock()
+# An answer is written down a turn of the dispatcher after it came.
+_UNDER_WAY: Final = """
+SELECT count(*) FROM sends
+WHERE began_at <= $1::timestamptz
+    AND (answered_at IS NULL OR answered_at >= $1::timestamptz - interval '250 milliseconds')
+"""
+
+
+class Death:
+    """Of one process, by its name in `processes.json`."""
+
+    def __init__(self, name: str, *, at: float = AT, too_soon_s: float = TOO_SOON_S) -> None:
+        self.lags_s: list[float] = []
+        self._name = name
+        self._at = at
+        self._too_soon_s = too_soon_s
+        self._killed_s = 0.0
+        self._killed_at = _CLOCK.now()
+
+    async def prepare(self, stage: Stage) -> None:
+        """Nothing to prepare."""
+
+    async def act(self, stage: Stage) -> None:
+        """Let it die, once."""
+        await asyncio.sleep(stage.seconds * self._at)
+        self._killed_at = _CLOCK.now()
+        self._killed_s = time.monotonic()
+        await asyncio.to_thread(kill, stage.server.data_dir, self._name)
+
+    async def facts(self, stage: Stage) -> Mapping[str, float]:
+        """What it cost."""
+        async with database_of(stage.server.data_dir) as connection:
+            window = int(await connection.fetchval(_UNDER_WAY, self._killed_at))
+        told = [account for account in stage.accounts if account.asked_s is not None]
+        lost = [
+            account
+            for account in told
+            if account.in_s is None or "challenge_not_found" in account.refusals
+        ]
+        twice = sent_twice(stage.street.handed, self._too_soon_s)
+        after = [
+            account.in_s - self._killed_s
+            for account in stage.accounts
+            if account.in_s is not None and account.in_s > self._killed_s
+        ]
+        return {
+            "told of a challenge": len(told),
+            "challenges lost": len(lost),
+            "hand-offs under way at the kill": window,
+            "sent twice": twice,
+            "sent twice beyond those": max(0, twice - window),
+            "next one in after the kill, s": min(after, default=float("inf")),
+        }
+
+
+def sent_twice(handed: Sequence[Handed], too_soon_s: float) -> int:
+    """Texts to a phone that had one so shortly before. Pure."""
+    last: dict[str, float] = {}
+    count = 0
+    for item in handed:
+        before_s = last.get(item.phone)
+        count += before_s is not None and item.at_s - before_s < too_soon_s
+        last[item.phone] = item.at_s
+    return count
