@@ -6,6 +6,7 @@ import random
 from array import array
 from pathlib import Path
 
+import msgspec
 import pytest
 from hdrh.histogram import HdrHistogram
 
@@ -29,10 +30,10 @@ class Clock:
 
 
 def recording(**members: object) -> Recording:
-    return Recording(
-        scenario="test", seed=1, command="hodhod-loadtest …", started_at="2026-11-23", seconds=60.0,
-        **members,  # type: ignore[arg-type]
-    )  # fmt: skip
+    short = Recording(
+        scenario="test", seed=1, command="hodhod-loadtest …", started_at="2026-11-23", seconds=60.0
+    )
+    return msgspec.structs.replace(short, **members)
 
 
 def test_folding_at_once_is_the_same_as_recording_each() -> None:
