@@ -22,8 +22,9 @@ up: install
 demo: install
 	$(BIN)/hodhod-loadtest demo
 
+# Most tests wait for engines and clocks, so two processes take half the time; each has its own engines.
 test: install
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: install
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/pytest -q tests/test_architecture.py tests/test_documents.py
