@@ -25,6 +25,7 @@ PLATFORM: Final = "python"
 NAME_CHARS_MAX: Final = 64
 WAIT_SHARE: Final = 0.6  # of the deadline of a request: what one question may wait for news
 ENDS: Final = frozenset({"verified", "locked", "expired", "cancelled"})
+HAND_OVER_S: Final = 3.0  # what most codes leave in: the first answer may wait for it
 LOOK_S: Final = 2.0  # between questions to a server that answers without waiting
 
 Welcome = Callable[[Credentials], Awaitable[User]]
@@ -53,6 +54,7 @@ class _Start(_Untold, frozen=True, omit_defaults=True):
     text_at_once: bool = False
     ticket: str | None = None
     proof: str | None = None
+    wait_s: float = 0.0
 
     def with_papers(self, ticket: str | None, proof: str | None) -> _Start:
         return structs.replace(self, ticket=ticket, proof=proof)
@@ -289,7 +291,10 @@ class Door:
         """
         name = (platform.node() or "Python")[:NAME_CHARS_MAX]
         device = Device(name, PLATFORM, await account.public_key())
-        body = _Start(asked.phone, asked.locale, device, asked.invite, asked.text_at_once)
+        wait_s = min(HAND_OVER_S, self._wait_s)
+        body = _Start(
+            asked.phone, asked.locale, device, asked.invite, asked.text_at_once, wait_s=wait_s
+        )
         standing = await enter(
             self._http, self._clock, self._url(""), body, shape=_NewStanding, on_wait=on_wait
         )

@@ -46,6 +46,28 @@ async def test_whoever_waits_is_answered_when_the_code_is_sent(
         assert {wait.result()["version"] for wait in waits} == {2}
 
 
+async def test_who_asks_for_a_code_may_wait_for_its_hand_over_in_the_same_question(
+    open_door: OpenDoor, clock: FakeClock
+) -> None:
+    provider = ScriptedProvider()
+    provider.gate.clear()
+    async with open_door(provider) as house:
+        patient, hasty = Newcomer(house.door, clock), Newcomer(house.door, clock)
+        patient.extra, hasty.extra = {"wait_s": 20}, {"wait_s": 0.2}
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(patient.start())
+            told = await hasty.start()
+            assert (told.status, told["state"], told["sent_at"]) == (201, "queued", None)
+            await eventually(lambda: len(provider.messages) == 2)
+            assert not waiting.done()
+            provider.gate.set()
+        sent = waiting.result()
+        assert (sent.status, sent["state"], sent["eta"], sent["version"]) == (201, "sent", None, 2)
+        assert sent["secret"] == patient.secret
+        again = await patient.start()
+        assert (again["id"], again["state"]) == (sent["id"], "sent")
+
+
 async def test_news_that_came_before_the_question_are_told_at_once(newcomer: Newcomer) -> None:
     await newcomer.start_and_wait()
     async with asyncio.timeout(5):

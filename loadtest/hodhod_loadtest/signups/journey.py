@@ -27,6 +27,7 @@ GIVE_UP_S: Final = 600.0
 VOICE_AT_S: Final = 45.0
 MESSAGE_AT_S: Final = 70.0
 BETWEEN_TRIES_S: Final = 1.0
+HAND_OVER_S: Final = 3.0  # as the SDK lets the first answer wait
 _WALL: Final = SystemClock()
 FAILED: Final = ("locked", "expired", "cancelled")
 OVER: Final = ("verified", "accepted", *FAILED)
@@ -136,6 +137,7 @@ class Newcomer:
             "device": {
                 "name": "load", "platform": "android", "public_key": self._person.device_key
             },
+            "wait_s": HAND_OVER_S,
         }  # fmt: skip
         while not self._challenge:
             told = await self._around.door.start(body, self._person.headers)

@@ -37,18 +37,10 @@ class Presence(Protocol):
     async def online(self, users: Sequence[UserId]) -> set[UserId]: ...
 
 
-class NobodyOnline:
-    """Where no device is asked first."""
-
-    async def online(self, users: Sequence[UserId]) -> set[UserId]:
-        """Nobody."""
-        return set()
-
-
 class DeviceFirst:
-    """Whose text can wait, and how long a provider would have taken."""
+    """Whose text can wait, and how long a provider would have taken; without presence nobody's."""
 
-    def __init__(self, presence: Presence, random: Random) -> None:
+    def __init__(self, presence: Presence | None, random: Random) -> None:
         self._presence = presence
         self._random = random
         self._took_s: deque[float] = deque(maxlen=KNOWN_MAX)
@@ -67,14 +59,18 @@ class DeviceFirst:
 
     async def of(self, tx: Tx, wanted: Mapping[ChallengeId, Challenge]) -> frozenset[ChallengeId]:
         """Those of these challenges whose owner is online."""
-        now_s = asyncio.get_running_loop().time()
-        if not wanted or len(self._took_s) < KNOWN_MIN or now_s < self._again_s:
+        presence, now_s = self._presence, asyncio.get_running_loop().time()
+        if presence is None or not wanted:
+            return frozenset()
+        if len(self._took_s) < KNOWN_MIN or now_s < self._again_s:
             return frozenset()
         hashes = [challenge.phone_hash for challenge in wanted.values()]
         users = await sign_ins.asked_of(tx, hashes)
+        if not users:
+            return frozenset()
         try:
             async with asyncio.timeout(ANSWER_S):
-                online = await self._presence.online(list(users.values()))
+                online = await presence.online(list(users.values()))
         except (BrokerUnavailable, TimeoutError):
             log.warning("presence.unknown")
             self._again_s = now_s + PAUSE_S

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.ladder import LadderRules
-from hodhod_server.services.device_first import DeviceFirst, NobodyOnline, Presence
+from hodhod_server.services.device_first import DeviceFirst, Presence
 from hodhod_server.services.dispatching import Desk, Dispatcher, Office
 from hodhod_server.services.entrance import Entrance
 from hodhod_server.services.outlook import Outlook, ways_of
@@ -81,7 +81,7 @@ def build_newcomers(
             watching,
             clock,
             DeviceFirst(
-                presence if presence and own.device_first else NobodyOnline(),
+                presence if own.device_first else None,
                 Random(secrets.randbits(64)),
             ),
         ),

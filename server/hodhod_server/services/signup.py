@@ -204,11 +204,12 @@ class Signup:
         """Write down who starts, until cancelled."""
         await self._starts.run()
 
-    async def start(self, newcomer: Newcomer) -> tuple[ChallengeStatus, str]:
+    async def start(self, newcomer: Newcomer, wait_s: float = 0.0) -> tuple[ChallengeStatus, str]:
         """A challenge whose code is on order, and its secret. Asked again: the same.
 
-        Raises `RateLimited`, `TriesExhausted`, `TextUsInstead` where only a text of theirs would do
-        and none can be received.
+        Told at once, or after up to `wait_s` where the code is likely to leave within them.
+        Raises `RateLimited`, `TriesExhausted`, `TextUsInstead` where only a text of theirs would
+        do and none can be received.
         """
         if newcomer.is_inbound_only and not self._settings.inbound_lines:
             raise TextUsInstead
@@ -218,6 +219,7 @@ class Signup:
             metrics.SIGNUP_REQUESTED.labels(draft.operator).inc()
             self._watching.note_order()
             self._on_start(challenge)
+            challenge = await self._handed_over(challenge, wait_s)
         return self.status_of(challenge), self._doorkeeper.secret_of(challenge.challenge)
 
     async def status(self, proof: Proof) -> ChallengeStatus:
@@ -278,6 +280,16 @@ class Signup:
             wait = started.free_at - draft.created_at
             raise RateLimited(retry_after_s=wait.total_seconds())
         return await self._load(started.known)
+
+    async def _handed_over(self, challenge: Challenge, wait_s: float) -> Challenge:
+        """What became of a new challenge in this time; at once where that is no use waiting for."""
+        outlook = self._outlook
+        likely_s, _ = outlook.wait_s()
+        wait_s = min(wait_s, self._settings.long_poll_s)
+        if likely_s >= wait_s or challenge.is_inbound_only or outlook.ways.is_in_trouble:
+            return challenge
+        changed = await self._watching.change(challenge.challenge, challenge.version, wait_s)
+        return changed if isinstance(changed, Challenge) else challenge
 
     async def _load(self, challenge: ChallengeId) -> Challenge:
         async with self._database.connection() as connection:

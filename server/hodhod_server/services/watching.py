@@ -2,7 +2,8 @@
 
 A client asks once and is answered when something happens. The questions of this process are looked
 up together: what is known to have changed here within `GATHER_S`, everything else each second,
-because it may have changed in another process. So a waiter costs a future and no query.
+because it may have changed in another process, or before the question came. So a waiter costs a
+future and no query of its own.
 
 Always true: at most `watchers_max` wait; whoever comes beyond is answered as things stand and told
 when to come back.
@@ -11,6 +12,7 @@ when to come back.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from random import Random
 from typing import Final
@@ -89,18 +91,20 @@ class Watching:
 
     async def run(self) -> None:
         """Look things up for those who wait, until cancelled."""
+        loop_time = asyncio.get_running_loop().time
+        look_at_s = loop_time()
         while True:
-            try:
-                async with asyncio.timeout(LOOK_S):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(look_at_s):
                     await self._has_doubts.wait()
-            except TimeoutError:
+                    await asyncio.sleep(GATHER_S)
+            if loop_time() >= look_at_s:
+                look_at_s = loop_time() + LOOK_S
                 await self._doubt_the_changed()
-            else:
-                await asyncio.sleep(GATHER_S)
             await self._tell()
 
     async def _doubt_the_changed(self) -> None:
-        """What other processes have changed."""
+        """What other processes have changed, and what had changed before it was asked about."""
         seen = {
             challenge: min(watcher.after for watcher in watchers)
             for challenge, watchers in self._watchers.items()
@@ -114,6 +118,7 @@ class Watching:
             log.warning("watching.look_failed")
 
     async def _tell(self) -> None:
+        self._doubtful &= self._watchers.keys()  # who was let in no longer waits
         doubtful = list(self._doubtful)[:LOOKED_AT_ONCE_MAX]
         self._doubtful.difference_update(doubtful)
         if not self._doubtful:
@@ -134,8 +139,6 @@ class Watching:
         self._watchers.setdefault(watcher.challenge, set()).add(watcher)
         self._count += 1
         metrics.SIGNUP_WATCHERS.set(self._count)
-        self._doubtful.add(watcher.challenge)
-        self._has_doubts.set()
 
     def _remove(self, watcher: _Watcher) -> None:
         watchers = self._watchers[watcher.challenge]

@@ -43,6 +43,8 @@ class StartSignup(msgspec.Struct, frozen=True, kw_only=True):
 
     `ticket`: of the waiting room. `proof`: of the work that was asked for. `invite`: a voucher.
     `text_at_once`: the newcomer has no other device at hand that could be asked first.
+    `wait_s`: answer once the code was handed over, if that is likely within so many seconds; a
+    question after the status is saved by it. Without: at once.
     """
 
     phone: str
@@ -53,6 +55,7 @@ class StartSignup(msgspec.Struct, frozen=True, kw_only=True):
     proof: str | None = None
     invite: str | None = None
     text_at_once: bool = False
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=WAIT_S_MAX)] = 0.0
 
     def __repr__(self) -> str:
         return "StartSignup()"
@@ -196,7 +199,8 @@ async def start(request: web.Request) -> web.Response:
             source=admitted.source,
             is_inbound_only=admitted.is_inbound_only,
             text_at_once=body.text_at_once,
-        )
+        ),
+        body.wait_s,
     )
     told = msgspec.structs.asdict(_challenge_answer(status))
     return answer(NewChallenge(**told, secret=secret), status=201)

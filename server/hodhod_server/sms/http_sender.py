@@ -15,9 +15,11 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from hodhod_server.domain.phone import Phone
 from hodhod_server.sms.provider import SEND_S, CodeMessage, Outcome, OutcomeClass
@@ -28,6 +30,10 @@ NAMES_KEPT_S: Final = 60
 CONNECTIONS_ASIDE: Final = 3  # inbox, receipts and credit take no place of a send
 BODY_BYTES_MAX: Final = 256 * 1024  # a hundred texts of an inbox with room to spare
 RETRY_AFTER_S_MAX: Final = 3600.0
+ADDRESSES_KEPT_MAX: Final = 32
+FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
+JSON: Final = {"Content-Type": "application/json"}
+NO_BODY: Final[Mapping[str, str]] = {}
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +91,7 @@ class HttpSender:
     def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
         self._session = session
         self._base_url = base_url.rstrip("/")
+        self._addresses: dict[str, URL] = {}
 
     async def send(
         self,
@@ -115,13 +122,13 @@ class HttpSender:
         return answer.decoded()
 
     async def _exchange(self, request: Request, written: SimpleNamespace) -> Answer:
+        kind, body = _written(request)
         async with self._session.request(
             request.method,
-            self._base_url + request.path,
+            self._address(request.path),
             params=request.query,
-            data=request.form,
-            json=request.json,
-            headers=request.headers,
+            data=body,
+            headers={**kind, **(request.headers or {})},
             allow_redirects=False,
             trace_request_ctx=written,
         ) as response:
@@ -130,6 +137,24 @@ class HttpSender:
                 body=await _body(response),
                 retry_after_s=_retry_after_s(response.headers.get("Retry-After", "")),
             )
+
+    def _address(self, path: str) -> URL:
+        """Parsed once: most kinds have a few paths and no more."""
+        known = self._addresses.get(path)
+        if known is None:
+            known = URL(self._base_url + path)
+            if len(self._addresses) < ADDRESSES_KEPT_MAX:
+                self._addresses[path] = known
+        return known
+
+
+def _written(request: Request) -> tuple[Mapping[str, str], bytes | None]:
+    """The body, and what it is. aiohttp's own way builds a form of parts for each request."""
+    if request.form is not None:
+        return FORM, urlencode(request.form).encode()
+    if request.json is not None:
+        return JSON, msgspec.json.encode(request.json)
+    return NO_BODY, None
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
@@ -187,7 +212,7 @@ async def open_http(base_url: str, in_flight_max: int) -> AsyncIterator[HttpSend
             keepalive_timeout=KEEP_ALIVE_S,
             ttl_dns_cache=NAMES_KEPT_S,
         ),
-        timeout=aiohttp.ClientTimeout(total=SEND_S, connect=CONNECT_S),
+        timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "hodhod", "Accept": "application/json"},
         trust_env=False,
