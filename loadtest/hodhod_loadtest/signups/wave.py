@@ -15,7 +15,7 @@ from typing import Final
 from hodhod_loadtest.bench.accounting import ServerProcesses, Use
 from hodhod_loadtest.bench.figures import percentile
 from hodhod_loadtest.carriers.street import OUR_LINE, Street, open_street
-from hodhod_loadtest.local_server import free_port_block, local_server
+from hodhod_loadtest.local_server import local_server
 from hodhod_loadtest.signups.arrivals import FrontLoaded
 from hodhod_loadtest.signups.cases import Case
 from hodhod_loadtest.signups.crowd import Draws, people
@@ -90,11 +90,12 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
             "HODHOD__DOOR__TRUSTED_PROXIES": '["127.0.0.0/8"]',
             **wave.environment,
         }
-        async with local_server(free_port_block(), environment) as server, http_client() as http:
+        async with local_server(environment) as server, http_client() as http:
             url = (await http.get_json(f"{server.url}/.well-known/hodhod"))["signup"]
             crowd = _Crowd(Door(http, url), street, wave, tell)
             stage = Stage(
                 server=server,
+                processes=ServerProcesses.of(server.data_dir),
                 signup_url=url,
                 street=street,
                 accounts=crowd.accounts,
@@ -105,12 +106,11 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
             companions = [company() for company in case.company]
             for companion in companions:
                 await companion.prepare(stage)
-            processes = ServerProcesses.of(server.data_dir)
             street.begin()
-            before = processes.read()
+            before = stage.processes.read()
             with calm_collector(), niceness(wave.nice):
                 await _together(crowd, companions, stage)
-            use = processes.read() - before
+            use = stage.processes.read() - before
             complaints = await asyncio.to_thread(_complaints, server.log)
             facts: dict[str, float] = {}
             for companion in companions:
