@@ -19,7 +19,9 @@ from typing import Final
 
 import msgspec
 
-from hodhod_loadtest.bench.figures import percentile
+from hodhod_loadtest.bench import connection as bench_connection
+from hodhod_loadtest.bench.connection import Connection
+from hodhod_loadtest.bench.figures import percentile, rounded
 from hodhod_loadtest.carriers.handsets import Handsets
 from hodhod_loadtest.carriers.law import Law
 from hodhod_loadtest.carriers.street import Line, open_street
@@ -43,6 +45,7 @@ class Size:
 
     requests: int = 60_000
     waiting: int = 10_000
+    connected: int = 10_000
     journeys: int = 6_000
     per_s: float = 600.0
 
@@ -51,6 +54,7 @@ class Size:
         return Size(
             requests=round(self.requests * scale),
             waiting=round(self.waiting * scale),
+            connected=round(self.connected * scale),
             journeys=round(self.journeys * scale),
             per_s=self.per_s,
         )
@@ -69,6 +73,15 @@ class Finding:
     def is_kept(self) -> bool:
         return self.measured <= self.must if self.is_most else self.measured >= self.must
 
+    def as_json(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "must": self.must,
+            "bound": "most" if self.is_most else "least",
+            "measured": rounded(self.measured),
+            "kept": self.is_kept,
+        }
+
 
 async def measure(size: Size) -> list[Finding]:
     """All of them, one after the other, with a stub on the other core."""
@@ -76,8 +89,12 @@ async def measure(size: Size) -> list[Finding]:
     other = cores[-1] if len(cores) > 1 else -1
     os.sched_setaffinity(0, {cores[0]})
     try:
-        async with _stub(other, "") as url:
-            findings = [await _requests(url, size), await _memory(url, size)]
+        async with _stub(other, "") as stub:
+            findings = [
+                await _requests(stub.url, size),
+                await _memory_of_waiting(stub.url, size),
+                await _memory_of_connected(stub.gateway, size),
+            ]
         loaded = await _journeys(other, size.journeys, size.per_s)
         calm = await _journeys(other, size.journeys // 4, CALM_PER_S)
     finally:
@@ -116,7 +133,7 @@ async def _ask_often(peer: Peer, count: int) -> None:
             tasks.create_task(work())
 
 
-async def _memory(url: str, size: Size) -> Finding:
+async def _memory_of_waiting(url: str, size: Size) -> Finding:
     """People who have a challenge and wait for a text that never comes, each on a long poll."""
     async with Client() as client, asyncio.TaskGroup() as tasks:
         crowd = Crowd(Door(client, url), Handsets())
@@ -127,6 +144,45 @@ async def _memory(url: str, size: Size) -> Finding:
         for task in waiting:
             task.cancel()
     return Finding("memory of one who waits, KiB", 8.0, each_kib, is_most=True)
+
+
+class _Unmoved:
+    """A listener to whom nothing is said."""
+
+    def sent(self, ref: int) -> None: ...
+
+    def received(self, client_id: int) -> None: ...
+
+    def refused(self, ref: int, code: str) -> None: ...
+
+    def ended(self, why: str) -> None: ...
+
+
+async def _memory_of_connected(gateway: bench_connection.Door, size: Size) -> Finding:
+    """People who are signed in, each with a WebSocket on which nothing happens."""
+    listener = _Unmoved()
+    people = await _connect(gateway, listener, size.connected // 10)
+    before_kib = _resident_kib()
+    more = await _connect(gateway, listener, size.connected)
+    each_kib = (_resident_kib() - before_kib) / len(more)
+    for person in people + more:
+        person.hang_up()
+    return Finding("memory of one who is connected, KiB", 20.0, each_kib, is_most=True)
+
+
+async def _connect(
+    gateway: bench_connection.Door, listener: _Unmoved, count: int
+) -> list[Connection]:
+    people: list[Connection] = []
+    for number in range(0, count, AT_ONCE):
+        async with asyncio.TaskGroup() as tasks:
+            opening = [
+                tasks.create_task(Connection.open(gateway, f"{number + place:060}", listener))
+                for place in range(min(AT_ONCE, count - number))
+            ]
+        people += [task.result() for task in opening]
+    gc.collect()
+    return people
 
 
 async def _let_wait(crowd: Crowd, tasks: asyncio.TaskGroup, count: int) -> list[asyncio.Task[None]]:
@@ -155,8 +211,8 @@ async def _journeys(core: int, count: int, per_s: float) -> _Journeys:
     """From the first request until they are in, with the carrier that texts them."""
     async with open_street([LINE], seed=1) as street:
         carrier = f"http://127.0.0.1:{street.port}"
-        async with _stub(core, carrier) as url, Client() as client:
-            crowd = Crowd(Door(client, url), street.handsets)
+        async with _stub(core, carrier) as stub, Client() as client:
+            crowd = Crowd(Door(client, stub.url), street.handsets)
             with calm_collector():
                 before_s = time.process_time()
                 await crowd.come(FrontLoaded(count, count / per_s))
@@ -193,9 +249,14 @@ class Crowd:
         await Newcomer(person, self.around, Draws(1, person)).sign_up(account)
 
 
+@dataclass(frozen=True, slots=True)
+class _Stub:
+    url: str
+    gateway: bench_connection.Door
+
+
 @contextlib.asynccontextmanager
-async def _stub(core: int, carrier: str) -> AsyncIterator[str]:
-    """Its address."""
+async def _stub(core: int, carrier: str) -> AsyncIterator[_Stub]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "hodhod_loadtest.selftest.stub", str(core), carrier,
         stdin=asyncio.subprocess.PIPE,
@@ -204,8 +265,9 @@ async def _stub(core: int, carrier: str) -> AsyncIterator[str]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        port = msgspec.json.decode(await process.stdout.readline())["port"]
-        yield f"http://127.0.0.1:{port}"
+        told = msgspec.json.decode(await process.stdout.readline())
+        gateway = bench_connection.Door("127.0.0.1", told["gateway"], "/")
+        yield _Stub(f"http://127.0.0.1:{told['port']}", gateway)
     finally:
         process.stdin.close()
         await process.wait()
