@@ -19,8 +19,8 @@ READY_S: Final = 120.0
 STOP_S: Final = 15.0
 FIRST_PORT: Final = 30_400  # above those that `hodhod up --port 0` chooses from
 LAST_PORT: Final = 32_767  # below those that systems take for outgoing connections
-GUARD_PORT: Final = 9  # of a block: the roles take the first four, gateways those from the tenth on
-PORTS_OF_GATEWAYS: Final = 10
+GUARD_PORT: Final = 9  # of a block: the roles take the first four, others those from the tenth on
+PORTS_OF_A_SERVER: Final = 20 + (os.cpu_count() or 1)
 # A crowd from one machine, whose numbers follow one another, looks like the flood it is not.
 OPEN_DOOR: Final = {
     f"HODHOD__DOOR__{limit}": "1000000"
@@ -50,7 +50,7 @@ def port_block() -> Iterator[int]:
     servers on one block would answer for each other. So we listen on the one port of the block
     that a server leaves alone, and whoever looks for a block begins with that one.
     """
-    size = GUARD_PORT + 1 + max(PORTS_OF_GATEWAYS, os.cpu_count() or 1)
+    size = PORTS_OF_A_SERVER
     for base in range(FIRST_PORT, LAST_PORT - size, size):
         with contextlib.ExitStack() as held, contextlib.ExitStack() as probes:
             try:

@@ -13,9 +13,9 @@ from hodhod_server.supervisor import read_processes
 
 
 def find_pid(data_dir: Path, name: str) -> int:
-    """The process of this name, such as `signup` or `postgres`."""
+    """The process of this name, such as `signup` or `postgres`; of a role with several, one."""
     processes = read_processes(data_dir).processes
-    return next(process.pid for process in processes if process.name == name)
+    return next(process.pid for process in processes if name in (process.name, process.role))
 
 
 def kill(data_dir: Path, name: str) -> int:
