@@ -90,11 +90,7 @@ async def measure(size: Size) -> list[Finding]:
     os.sched_setaffinity(0, {cores[0]})
     try:
         async with _stub(other, "") as stub:
-            findings = [
-                await _requests(stub.url, size),
-                await _memory_of_waiting(stub.url, size),
-                await _memory_of_connected(stub.gateway, size),
-            ]
+            findings = [await _requests(stub.url, size), *await _memory(stub, size)]
         loaded = await _journeys(other, size.journeys, size.per_s)
         calm = await _journeys(other, size.journeys // 4, CALM_PER_S)
     finally:
@@ -133,17 +129,21 @@ async def _ask_often(peer: Peer, count: int) -> None:
             tasks.create_task(work())
 
 
-async def _memory_of_waiting(url: str, size: Size) -> Finding:
-    """People who have a challenge and wait for a text that never comes, each on a long poll."""
+async def _memory(stub: _Stub, size: Size) -> list[Finding]:
+    """People who have a challenge and wait for a text that never comes, each on a long poll.
+
+    They still wait while others connect: what they gave back would be taken for these.
+    """
     async with Client() as client, asyncio.TaskGroup() as tasks:
-        crowd = Crowd(Door(client, url), Handsets())
+        crowd = Crowd(Door(client, stub.url), Handsets())
         waiting = await _let_wait(crowd, tasks, size.waiting // 10)
         before_kib = _resident_kib()
         waiting += await _let_wait(crowd, tasks, size.waiting)
         each_kib = (_resident_kib() - before_kib) / size.waiting
+        connected = await _memory_of_connected(stub.gateway, size)
         for task in waiting:
             task.cancel()
-    return Finding("memory of one who waits, KiB", 8.0, each_kib, is_most=True)
+    return [Finding("memory of one who waits, KiB", 8.0, each_kib, is_most=True), connected]
 
 
 class _Unmoved:
