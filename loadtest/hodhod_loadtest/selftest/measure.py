@@ -14,18 +14,16 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from hodhod_loadtest.bench import connection as bench_connection
-from hodhod_loadtest.bench.connection import Connection
 from hodhod_loadtest.bench.figures import percentile, rounded
 from hodhod_loadtest.carriers.handsets import Handsets
 from hodhod_loadtest.carriers.law import Law
 from hodhod_loadtest.carriers.street import Line, open_street
 from hodhod_loadtest.http.client import Client, Peer
+from hodhod_loadtest.selftest.connected import resident_kib
 from hodhod_loadtest.signups.arrivals import FrontLoaded
 from hodhod_loadtest.signups.crowd import Draws, people
 from hodhod_loadtest.signups.door import Door
@@ -90,7 +88,8 @@ async def measure(size: Size) -> list[Finding]:
     os.sched_setaffinity(0, {cores[0]})
     try:
         async with _stub(other, "") as stub:
-            findings = [await _requests(stub.url, size), *await _memory(stub, size)]
+            findings = [await _requests(stub.url, size), await _memory(stub.url, size)]
+            findings.append(await _memory_of_connected(stub.gateway, size))
         loaded = await _journeys(other, size.journeys, size.per_s)
         calm = await _journeys(other, size.journeys // 4, CALM_PER_S)
     finally:
@@ -129,60 +128,31 @@ async def _ask_often(peer: Peer, count: int) -> None:
             tasks.create_task(work())
 
 
-async def _memory(stub: _Stub, size: Size) -> list[Finding]:
-    """People who have a challenge and wait for a text that never comes, each on a long poll.
-
-    They still wait while others connect: what they gave back would be taken for these.
-    """
+async def _memory(url: str, size: Size) -> Finding:
+    """People who have a challenge and wait for a text that never comes, each on a long poll."""
     async with Client() as client, asyncio.TaskGroup() as tasks:
-        crowd = Crowd(Door(client, stub.url), Handsets())
+        crowd = Crowd(Door(client, url), Handsets())
         waiting = await _let_wait(crowd, tasks, size.waiting // 10)
-        before_kib = _resident_kib()
+        before_kib = resident_kib()
         waiting += await _let_wait(crowd, tasks, size.waiting)
-        each_kib = (_resident_kib() - before_kib) / size.waiting
-        connected = await _memory_of_connected(stub.gateway, size)
+        each_kib = (resident_kib() - before_kib) / size.waiting
         for task in waiting:
             task.cancel()
-    return [Finding("memory of one who waits, KiB", 8.0, each_kib, is_most=True), connected]
+    return Finding("memory of one who waits, KiB", 8.0, each_kib, is_most=True)
 
 
-class _Unmoved:
-    """A listener to whom nothing is said."""
+async def _memory_of_connected(gateway: int, size: Size) -> Finding:
+    """People who are signed in, each with a WebSocket on which nothing happens.
 
-    def sent(self, ref: int) -> None: ...
-
-    def received(self, client_id: int) -> None: ...
-
-    def refused(self, ref: int, code: str) -> None: ...
-
-    def ended(self, why: str) -> None: ...
-
-
-async def _memory_of_connected(gateway: bench_connection.Door, size: Size) -> Finding:
-    """People who are signed in, each with a WebSocket on which nothing happens."""
-    listener = _Unmoved()
-    people = await _connect(gateway, listener, size.connected // 10)
-    before_kib = _resident_kib()
-    more = await _connect(gateway, listener, size.connected)
-    each_kib = (_resident_kib() - before_kib) / len(more)
-    for person in people + more:
-        person.hang_up()
-    return Finding("memory of one who is connected, KiB", 20.0, each_kib, is_most=True)
-
-
-async def _connect(
-    gateway: bench_connection.Door, listener: _Unmoved, count: int
-) -> list[Connection]:
-    people: list[Connection] = []
-    for number in range(0, count, AT_ONCE):
-        async with asyncio.TaskGroup() as tasks:
-            opening = [
-                tasks.create_task(Connection.open(gateway, f"{number + place:060}", listener))
-                for place in range(min(AT_ONCE, count - number))
-            ]
-        people += [task.result() for task in opening]
-    gc.collect()
-    return people
+    In a process of their own: here they would take the memory that others gave back.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hodhod_loadtest.selftest.connected",
+        str(gateway), str(size.connected),
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    told, _ = await process.communicate()
+    return Finding("memory of one who is connected, KiB", 20.0, float(told), is_most=True)
 
 
 async def _let_wait(crowd: Crowd, tasks: asyncio.TaskGroup, count: int) -> list[asyncio.Task[None]]:
@@ -252,7 +222,8 @@ class Crowd:
 @dataclass(frozen=True, slots=True)
 class _Stub:
     url: str
-    gateway: bench_connection.Door
+    gateway: int
+    """Its port."""
 
 
 @contextlib.asynccontextmanager
@@ -266,13 +237,7 @@ async def _stub(core: int, carrier: str) -> AsyncIterator[_Stub]:
     assert process.stdout is not None
     try:
         told = msgspec.json.decode(await process.stdout.readline())
-        gateway = bench_connection.Door("127.0.0.1", told["gateway"], "/")
-        yield _Stub(f"http://127.0.0.1:{told['port']}", gateway)
+        yield _Stub(f"http://127.0.0.1:{told['port']}", told["gateway"])
     finally:
         process.stdin.close()
         await process.wait()
-
-
-def _resident_kib() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1024
