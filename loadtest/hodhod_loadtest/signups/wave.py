@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import time
@@ -15,6 +16,7 @@ from typing import Final
 from hodhod_loadtest.bench.accounting import ServerProcesses, Use
 from hodhod_loadtest.bench.figures import percentile
 from hodhod_loadtest.carriers.street import OUR_LINE, Street, open_street
+from hodhod_loadtest.http.client import Client
 from hodhod_loadtest.local_server import local_server
 from hodhod_loadtest.signups.arrivals import FrontLoaded
 from hodhod_loadtest.signups.cases import Case
@@ -26,6 +28,8 @@ from hodhod_loadtest.signups.punctuality import calm_collector, niceness, pace
 from hodhod_loadtest.signups.stage import Companion, Stage
 
 TELL_EVERY_S: Final = 10.0
+TRIES: Final = 10
+BETWEEN_TRIES_S: Final = 1.0
 COMPLAINING: Final = ("warning", "error", "critical")
 
 
@@ -91,7 +95,7 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
             **wave.environment,
         }
         async with local_server(environment) as server, http_client() as http:
-            url = (await http.get_json(f"{server.url}/.well-known/hodhod"))["signup"]
+            url = await _signup_url(http, server.url)
             crowd = _Crowd(Door(http, url), street, wave, tell)
             stage = Stage(
                 server=server,
@@ -119,6 +123,16 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
             lags_s = [crowd.lags_s, *(companion.lags_s for companion in companions)]
             lag_p99_s = max(percentile(each, 0.99) for each in lags_s if each)
             return Run(outcome, lag_p99_s, use, complaints)
+
+
+async def _signup_url(http: Client, server_url: str) -> str:
+    """Raises `ConnectionError`. A gateway that has just started on a busy machine sheds work."""
+    address = f"{server_url}/.well-known/hodhod"
+    for _ in range(TRIES):
+        with contextlib.suppress(ConnectionError):
+            return str((await http.get_json(address))["signup"])
+        await asyncio.sleep(BETWEEN_TRIES_S)
+    return str((await http.get_json(address))["signup"])
 
 
 async def _together(crowd: _Crowd, companions: Sequence[Companion], stage: Stage) -> None:
