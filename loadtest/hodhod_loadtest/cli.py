@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import click
+import msgspec
 import uvloop
 
 from hodhod import HodhodError
@@ -145,17 +146,27 @@ def signup(
 
 @main.command("self-test")
 @click.option("--scale", type=click.FloatRange(0.05, 10), default=1.0, show_default=True)
-def self_test(scale: float) -> None:
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("build/selftest.json"),
+    show_default=True,
+)
+def self_test(scale: float, out: Path) -> None:
     """How much one core of the generator can do, against a stub: must and measured.
 
-    Exit 1 where it can do less than it must.
+    Prints a table, writes JSON. Exit 1 where it can do less than it must.
 
     \b
     Example: hodhod-loadtest self-test
     """
+    about = environment()
     suite.allow_many_sockets()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         findings = runner.run(measure(Size().scaled(scale)))
+    told = {"findings": [finding.as_json() for finding in findings], "environment": about}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
     for finding in findings:
         bound = "at most" if finding.is_most else "at least"
         mark = "kept" if finding.is_kept else "BROKEN"

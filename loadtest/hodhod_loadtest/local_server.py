@@ -10,14 +10,17 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 READY_S: Final = 120.0
 STOP_S: Final = 15.0
-PORTS_OF_A_SERVER: Final = 20
+FIRST_PORT: Final = 30_400  # above those that `hodhod up --port 0` chooses from
+LAST_PORT: Final = 32_767  # below those that systems take for outgoing connections
+GUARD_PORT: Final = 9  # of a block: the roles take the first four, others those from the tenth on
+PORTS_OF_A_SERVER: Final = 20 + (os.cpu_count() or 1)
 # A crowd from one machine, whose numbers follow one another, looks like the flood it is not.
 OPEN_DOOR: Final = {
     f"HODHOD__DOOR__{limit}": "1000000"
@@ -39,31 +42,54 @@ class LocalServer:
     log: Path
 
 
-def free_port_block() -> int:
-    """A base port such that it and the ports after it were free just now.
+@contextlib.contextmanager
+def port_block() -> Iterator[int]:
+    """A base port; it and those after it are ours while the block runs. Raises `ServerFailed`.
 
-    Each process begins elsewhere: a server takes seconds to open its ports, and others start too.
+    A server takes seconds to open its ports, and its gateways share one with whoever asks: two
+    servers on one block would answer for each other. So we listen on the one port of the block
+    that a server leaves alone, and whoever looks for a block begins with that one.
     """
-    blocks = list(range(20_000, 32_000, 2 * PORTS_OF_A_SERVER))
-    first = os.getpid() % len(blocks)
-    for base in blocks[first:] + blocks[:first]:
-        try:
-            with contextlib.ExitStack() as stack:
-                for port in range(base, base + PORTS_OF_A_SERVER):
-                    probe = stack.enter_context(socket.socket())
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return base
+    size = PORTS_OF_A_SERVER
+    for base in range(FIRST_PORT, LAST_PORT - size, size):
+        with contextlib.ExitStack() as held, contextlib.ExitStack() as probes:
+            try:
+                _listen(held, base + GUARD_PORT)
+                for port in {*range(base, base + size)} - {base + GUARD_PORT}:
+                    _listen(probes, port)
+            except OSError:
+                continue
+            probes.close()
+            yield base
+            return
     raise ServerFailed("no free block of ports on this machine")
+
+
+def _listen(stack: contextlib.ExitStack, port: int) -> None:
+    """Raises `OSError` where somebody else does."""
+    own = stack.enter_context(socket.socket())
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the remains of connections pass
+    own.bind(("127.0.0.1", port))
+    own.listen()
 
 
 @contextlib.asynccontextmanager
 async def local_server(
-    port: int, settings: Mapping[str, str] | None = None
+    settings: Mapping[str, str] | None = None, port: int | None = None
 ) -> AsyncIterator[LocalServer]:
-    """Start `hodhod up` on `port` with extra settings (`HODHOD__…`). Raises `ServerFailed`."""
-    root = _new_root()
+    """Start `hodhod up` with extra settings (`HODHOD__…`), on a block of ports of its own unless
+    its caller holds one that begins at `port`. Raises `ServerFailed`.
+    """
+    with contextlib.ExitStack() as stack:
+        root = _new_root()
+        stack.callback(shutil.rmtree, root, ignore_errors=True)
+        base = stack.enter_context(port_block()) if port is None else port
+        async with _running(root, base, settings or {}) as url:
+            yield LocalServer(url, base, root / "data", root / "server.log")
+
+
+@contextlib.asynccontextmanager
+async def _running(root: Path, port: int, settings: Mapping[str, str]) -> AsyncIterator[str]:
     log = root / "server.log"
     with log.open("wb") as log_file:
         process = await asyncio.create_subprocess_exec(
@@ -71,14 +97,19 @@ async def local_server(
             "--data-dir", str(root / "data"), "--port", str(port),
             stdout=asyncio.subprocess.PIPE,
             stderr=log_file,
-            env={**os.environ, **(settings or {})},
+            env={**_ours(), **settings},
         )  # fmt: skip
     try:
-        url = await _ready_url(process, log)
-        yield LocalServer(url, port, root / "data", log)
+        yield await _ready_url(process, log)
     finally:
         await _stop(process)
-        shutil.rmtree(root, ignore_errors=True)
+
+
+def _ours() -> dict[str, str]:
+    """Our environment, but with bytecode kept: without, each process compiles for a second or two
+    what a server in production has compiled long ago, most of all one that was killed.
+    """
+    return {name: told for name, told in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _new_root() -> Path:

@@ -55,6 +55,7 @@ class Options:
     """0: any free block of ports."""
 
     gateways: int
+    signups: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,15 @@ class Ports:
         """Where one gateway answers for its own health and metrics."""
         return self.gateway + 10 + index
 
-    def all(self, gateways: int) -> list[int]:
-        own = [self.gateway_own(index) for index in range(gateways)]
+    def all(self, gateways: int, signups: int = 1) -> list[int]:
+        """Sign-up processes that share its port have their own ones after those of gateways."""
+        own = [self.gateway_own(index) for index in range(gateways + _sharing(signups))]
         return [self.gateway, self.signup, self.media, self.worker, *own]
+
+
+def _sharing(processes: int) -> int:
+    """How many have a port of their own beside the one that they share."""
+    return processes if processes > 1 else 0
 
 
 class RunningProcess(msgspec.Struct, frozen=True):
@@ -192,7 +199,8 @@ async def up(options: Options, settings: Settings, on_ready: Callable[[Ports], N
     Raises `StartFailed`, `MigrationError` or `OSError` where something does not start.
     """
     ports = choose_ports(options)
-    connections_max = (options.gateways + 3) * settings.database.pool_max + CONNECTIONS_SPARE
+    processes = options.gateways + options.signups + 2
+    connections_max = processes * settings.database.pool_max + CONNECTIONS_SPARE
     async with _until_signal(), open_engines(options.data_dir, connections_max) as engines:
         applied = await migrations.up(DatabaseSettings(url=engines.database_url))
         log.info("migrations.applied", count=len(applied))
@@ -229,7 +237,14 @@ def _plan(options: Options, ports: Ports) -> Iterator[tuple[str, str, dict[str, 
     for index in range(options.gateways):
         own = {_PORT: str(ports.gateway_own(index)), _SHARED_PORT: str(ports.gateway)}
         yield "gateway", f"gateway-{index}", own
-    for role, port in (("signup", ports.signup), ("media", ports.media), ("worker", ports.worker)):
+    for index in range(_sharing(options.signups)):
+        port = ports.gateway_own(options.gateways + index)
+        own = {_PORT: str(port), _SHARED_PORT: str(ports.signup)}
+        yield "signup", f"signup-{index}", own
+    alone = {"media": ports.media, "worker": ports.worker}
+    if not _sharing(options.signups):
+        alone["signup"] = ports.signup
+    for role, port in alone.items():
         yield role, role, {_PORT: str(port), _SHARED_PORT: "0"}
 
 
@@ -319,17 +334,18 @@ def choose_ports(options: Options) -> Ports:
     """The ports asked for, or a free block. Raises `StartFailed` where one is taken."""
     if options.port:
         ports = Ports(options.port)
-        if max(ports.all(options.gateways)) > PORT_MAX:
+        wanted = ports.all(options.gateways, options.signups)
+        if max(wanted) > PORT_MAX:
             raise StartFailed(
                 f"the ports after {options.port} do not suffice: choose a lower --port"
             )
-        if taken := _find_taken(options.host, ports.all(options.gateways)):
+        if taken := _find_taken(options.host, wanted):
             raise StartFailed(f"port {taken} of {options.host} is in use: choose another --port")
         return ports
     for _ in range(PORTS_FREE_TRIES):
         # Below the range from which systems take the ports of outgoing connections.
         ports = Ports(10_000 + secrets.randbelow(20_000))
-        if not _find_taken(options.host, ports.all(options.gateways)):
+        if not _find_taken(options.host, ports.all(options.gateways, options.signups)):
             return ports
     raise StartFailed(f"no free block of ports found on {options.host}")
 

@@ -28,12 +28,18 @@ def _case(name: str, first: Law, others: Law) -> Case:
     return Case(name=name, about="", lines=lambda peak, wave_s: lines, promises=())
 
 
-@pytest.mark.parametrize("case", [_case("healthy", SURE, SURE), _case("silent", SILENT, SURE)])
-async def test_everybody_comes_in_and_nothing_is_complained_of(case: Case) -> None:
+@pytest.mark.parametrize(
+    ("case", "processes"), [(_case("healthy", SURE, SURE), 2), (_case("silent", SILENT, SURE), 1)]
+)
+async def test_everybody_comes_in_and_nothing_is_complained_of(case: Case, processes: int) -> None:
     wave = Wave(
         people=PEOPLE,
         seconds=4.0,
-        environment={**running.environment(), **SETTINGS},
+        environment={
+            **running.environment(),
+            **SETTINGS,
+            "HODHOD__SIGNUP__PROCESSES": str(processes),
+        },
         typing_s=(0.2, 0.6),
     )
     run = await run_wave(case, wave, lambda line: None)

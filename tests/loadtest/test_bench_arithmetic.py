@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -145,6 +146,28 @@ def test_real_processes_are_counted_with_children_that_have_ended_and_without_us
     assert use.generator_s < 0.15
     assert use.busy_s >= 0.15
     assert 1_000 < memory_kib[0] <= memory_kib[1] < 200_000
+
+
+def test_who_is_killed_keeps_what_it_used_and_its_parent_does_not_inherit_it() -> None:
+    burn = "import time\nwhile time.process_time() < 0.3: pass\nprint(flush=True); input()"
+    parent = f"import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', {burn!r}],"
+    parent += " stdin=subprocess.PIPE, stdout=subprocess.PIPE); child.stdout.readline();"
+    parent += " print(child.pid, flush=True); child.wait(); print('over', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        processes = ServerProcesses({process.pid: "supervisor", child: "role"})
+        before = processes.read()
+        processes.let_die(child)
+        os.kill(child, signal.SIGKILL)
+        assert process.stdout.readline() == b"over\n"
+        use = processes.read() - before
+        process.communicate(b"\n")
+    assert before.server_s["role"] >= 0.29
+    assert use.server_s["role"] == 0.0
+    assert 0.0 <= use.server_s["supervisor"] < 0.1
 
 
 def test_our_own_cpu_is_the_generators_not_the_servers() -> None:

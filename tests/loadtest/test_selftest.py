@@ -10,12 +10,13 @@ from hodhod_loadtest.selftest.measure import Finding, Size, measure
 
 
 def test_everybody_comes_in_at_the_stub_and_every_figure_is_taken() -> None:
-    size = Size(requests=1280, waiting=256, journeys=60, per_s=60)
+    size = Size(requests=1280, waiting=256, connected=256, journeys=60, per_s=60)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         findings = {finding.name: finding for finding in runner.run(measure(size))}
-    assert len(findings) == 5
+    assert len(findings) == 6
     assert findings["share of people who are in"].is_kept
-    assert all(finding.measured > 0 for finding in findings.values())
+    assert findings["memory of one who is connected, KiB"].measured < 40.0  # pages, of so few
+    assert all(finding.measured > 0 for name, finding in findings.items() if "KiB" not in name)
 
 
 def test_a_figure_is_held_to_its_bound() -> None:

@@ -2,7 +2,7 @@
 
 A server is the supervisor and all that descends from it: roles, PostgreSQL with its backends,
 Valkey. Each process counts with its own time and that of its children that have ended, so what a
-backend used is not lost with it.
+backend used is not lost with it. Who kills one tells before, so that its time stays with its role.
 
 Always true: the generator descends from none of them, and is counted apart.
 """
@@ -14,6 +14,7 @@ import json
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,8 +110,10 @@ def share_elsewhere(uses: Sequence[Use]) -> float:
 class ServerProcesses:
     """The processes of a `hodhod up`."""
 
-    def __init__(self, labels: Mapping[int, str]) -> None:
-        self._labels = labels
+    def __init__(self, labels: Mapping[int, str], data_dir: Path | None = None) -> None:
+        self._labels = dict(labels)
+        self._data_dir = data_dir
+        self._moved: Counter[str] = Counter()  # ticks that a death takes from, or gives to, a label
         self._ticks_per_s = os.sysconf("SC_CLK_TCK")
 
     @classmethod
@@ -118,17 +121,27 @@ class ServerProcesses:
         """As its `processes.json` tells. Raises `BenchFailed` where there is no `/proc`."""
         if not (PROC / "self" / "stat").exists():
             raise BenchFailed("measuring reads /proc, and so needs Linux")
-        told = json.loads((data_dir / "processes.json").read_bytes())
-        labels = {told["supervisor"]: "supervisor"}
-        for process in told["processes"]:
-            is_engine = process["role"] == "engine"
-            labels[process["pid"]] = process["name"] if is_engine else process["role"]
-        return cls(labels)
+        return cls(_labels_told(data_dir), data_dir)
+
+    def let_die(self, pid: int) -> None:
+        """Before a kill: what this process and those below it used stays with its label.
+
+        Its parent inherits its time, and those below go where nobody looks.
+        """
+        stats = {stat.pid: stat for stat in _read_stats()}
+        below = ticks_by_label(stats, {pid: "below"})["below"]
+        heir = _label(stats[pid].parent, stats, self._labels)
+        self._moved[self._labels.pop(pid)] += below
+        if heir is not None:
+            self._moved[heir] -= stats[pid].ticks
 
     def read(self) -> Use:
-        """What was used until now."""
+        """What was used until now, also by what was started again."""
+        if self._data_dir is not None:
+            self._labels |= _labels_told(self._data_dir)
         stats = {stat.pid: stat for stat in _read_stats()}
-        ticks = ticks_by_label(stats, self._labels)
+        ticks = Counter(ticks_by_label(stats, self._labels))
+        ticks.update(self._moved)
         return Use(
             wall_s=time.monotonic(),
             server_s={label: count / self._ticks_per_s for label, count in ticks.items()},
@@ -166,6 +179,16 @@ class ServerProcesses:
 
     def _of(self, label: str) -> list[int]:
         return [pid for pid, own in self._labels.items() if own == label]
+
+
+def _labels_told(data_dir: Path) -> dict[int, str]:
+    """Roles, engines and the supervisor by their pids, as `processes.json` tells."""
+    told = json.loads((data_dir / "processes.json").read_bytes())
+    labels = {told["supervisor"]: "supervisor"}
+    for process in told["processes"]:
+        is_engine = process["role"] == "engine"
+        labels[process["pid"]] = process["name"] if is_engine else process["role"]
+    return labels
 
 
 def _read_stats() -> Iterator[Stat]:

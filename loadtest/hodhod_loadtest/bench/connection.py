@@ -10,7 +10,7 @@ import itertools
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, cast
 
 import msgpack
 
@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
     # --- what asyncio calls ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         self._transport = transport
         headers = [f"Sec-WebSocket-Protocol: {SUBPROTOCOL}", f"Authorization: Bearer {self._token}"]
         address = (self._door.host, self._door.port)

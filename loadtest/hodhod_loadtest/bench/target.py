@@ -12,7 +12,7 @@ import yarl
 from hodhod_loadtest.bench.accounting import ServerProcesses
 from hodhod_loadtest.bench.connection import Door
 from hodhod_loadtest.bench.people import Newcomers, http_client
-from hodhod_loadtest.local_server import OPEN_DOOR, free_port_block, local_server
+from hodhod_loadtest.local_server import OPEN_DOOR, local_server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Target:
 @contextlib.asynccontextmanager
 async def open_target(plan: Plan) -> AsyncIterator[Target]:
     """A fresh server, gone after the block. Raises `ServerFailed`."""
-    async with local_server(free_port_block(), {**OPEN_DOOR, **plan.environment}) as server:
+    async with local_server({**OPEN_DOOR, **plan.environment}) as server:
         async with http_client(server.url) as http, http.get("/.well-known/hodhod") as response:
             told = await response.json()
         socket = yarl.URL(told["ws"])

@@ -20,7 +20,7 @@ _FINAL: Final = 0x80
 _MASKED: Final = 0x80
 _LENGTH_16: Final = 126
 _LENGTH_64: Final = 127
-_ACCEPT_SALT: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
+ACCEPT_SALT: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 
 
 class WebSocketError(ConnectionError):
@@ -48,7 +48,7 @@ def require_upgraded(head: bytes, key: bytes) -> None:
         raise WebSocketError(f"the upgrade was answered with {status}")
     pairs = (line.partition(":") for line in rest.split("\r\n"))
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    salted = base64.b64encode(key) + _ACCEPT_SALT
+    salted = base64.b64encode(key) + ACCEPT_SALT
     accepted = base64.b64encode(hashlib.sha1(salted, usedforsecurity=False).digest())
     if headers.get("sec-websocket-accept") != accepted.decode():
         raise WebSocketError("the upgrade was answered for another key")

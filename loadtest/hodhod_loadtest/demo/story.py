@@ -21,7 +21,7 @@ import aiohttp
 from hodhod import Chat, Client, Message, Progress
 from hodhod_loadtest.demo.video import count_frames, make_video
 from hodhod_loadtest.faults.cutting_proxy import CuttingProxy
-from hodhod_loadtest.local_server import LocalServer, free_port_block, local_server
+from hodhod_loadtest.local_server import LocalServer, local_server, port_block
 
 VIDEO_BYTES: Final = 150_000_000
 CUTS_MIN: Final = 5
@@ -51,15 +51,15 @@ class Story:
 
     async def run(self) -> None:
         """From the first start to the last checksum. Raises `PromiseBroken`, `ServerFailed`."""
-        port = free_port_block()
         async with AsyncExitStack() as stack:
+            port = stack.enter_context(port_block())
             proxy = await stack.enter_async_context(
                 CuttingProxy.open(("127.0.0.1", port + MEDIA_PORT_OFFSET), CUT_AFTER)
             )
             # Clients learn the media address from the server, and find the bad link there.
             media_url = f"http://127.0.0.1:{proxy.port}"
             server = await stack.enter_async_context(
-                local_server(port, {"HODHOD__PUBLIC__MEDIA_URL": media_url})
+                local_server({"HODHOD__PUBLIC__MEDIA_URL": media_url}, port)
             )
             self._tell(f"a private server is up at {server.url}")
             sara = await stack.enter_async_context(self._client(server, "sara"))

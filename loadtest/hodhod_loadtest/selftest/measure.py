@@ -14,16 +14,16 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from hodhod_loadtest.bench.figures import percentile
+from hodhod_loadtest.bench.figures import percentile, rounded
 from hodhod_loadtest.carriers.handsets import Handsets
 from hodhod_loadtest.carriers.law import Law
 from hodhod_loadtest.carriers.street import Line, open_street
 from hodhod_loadtest.http.client import Client, Peer
+from hodhod_loadtest.selftest.connected import resident_kib
 from hodhod_loadtest.signups.arrivals import FrontLoaded
 from hodhod_loadtest.signups.crowd import Draws, people
 from hodhod_loadtest.signups.door import Door
@@ -43,6 +43,7 @@ class Size:
 
     requests: int = 60_000
     waiting: int = 10_000
+    connected: int = 10_000
     journeys: int = 6_000
     per_s: float = 600.0
 
@@ -51,6 +52,7 @@ class Size:
         return Size(
             requests=round(self.requests * scale),
             waiting=round(self.waiting * scale),
+            connected=round(self.connected * scale),
             journeys=round(self.journeys * scale),
             per_s=self.per_s,
         )
@@ -69,6 +71,15 @@ class Finding:
     def is_kept(self) -> bool:
         return self.measured <= self.must if self.is_most else self.measured >= self.must
 
+    def as_json(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "must": self.must,
+            "bound": "most" if self.is_most else "least",
+            "measured": rounded(self.measured),
+            "kept": self.is_kept,
+        }
+
 
 async def measure(size: Size) -> list[Finding]:
     """All of them, one after the other, with a stub on the other core."""
@@ -76,8 +87,9 @@ async def measure(size: Size) -> list[Finding]:
     other = cores[-1] if len(cores) > 1 else -1
     os.sched_setaffinity(0, {cores[0]})
     try:
-        async with _stub(other, "") as url:
-            findings = [await _requests(url, size), await _memory(url, size)]
+        async with _stub(other, "") as stub:
+            findings = [await _requests(stub.url, size), await _memory(stub.url, size)]
+            findings.append(await _memory_of_connected(stub.gateway, size))
         loaded = await _journeys(other, size.journeys, size.per_s)
         calm = await _journeys(other, size.journeys // 4, CALM_PER_S)
     finally:
@@ -121,12 +133,26 @@ async def _memory(url: str, size: Size) -> Finding:
     async with Client() as client, asyncio.TaskGroup() as tasks:
         crowd = Crowd(Door(client, url), Handsets())
         waiting = await _let_wait(crowd, tasks, size.waiting // 10)
-        before_kib = _resident_kib()
+        before_kib = resident_kib()
         waiting += await _let_wait(crowd, tasks, size.waiting)
-        each_kib = (_resident_kib() - before_kib) / size.waiting
+        each_kib = (resident_kib() - before_kib) / size.waiting
         for task in waiting:
             task.cancel()
     return Finding("memory of one who waits, KiB", 8.0, each_kib, is_most=True)
+
+
+async def _memory_of_connected(gateway: int, size: Size) -> Finding:
+    """People who are signed in, each with a WebSocket on which nothing happens.
+
+    In a process of their own: here they would take the memory that others gave back.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hodhod_loadtest.selftest.connected",
+        str(gateway), str(size.connected),
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    told, _ = await process.communicate()
+    return Finding("memory of one who is connected, KiB", 20.0, float(told), is_most=True)
 
 
 async def _let_wait(crowd: Crowd, tasks: asyncio.TaskGroup, count: int) -> list[asyncio.Task[None]]:
@@ -155,8 +181,8 @@ async def _journeys(core: int, count: int, per_s: float) -> _Journeys:
     """From the first request until they are in, with the carrier that texts them."""
     async with open_street([LINE], seed=1) as street:
         carrier = f"http://127.0.0.1:{street.port}"
-        async with _stub(core, carrier) as url, Client() as client:
-            crowd = Crowd(Door(client, url), street.handsets)
+        async with _stub(core, carrier) as stub, Client() as client:
+            crowd = Crowd(Door(client, stub.url), street.handsets)
             with calm_collector():
                 before_s = time.process_time()
                 await crowd.come(FrontLoaded(count, count / per_s))
@@ -193,9 +219,15 @@ class Crowd:
         await Newcomer(person, self.around, Draws(1, person)).sign_up(account)
 
 
+@dataclass(frozen=True, slots=True)
+class _Stub:
+    url: str
+    gateway: int
+    """Its port."""
+
+
 @contextlib.asynccontextmanager
-async def _stub(core: int, carrier: str) -> AsyncIterator[str]:
-    """Its address."""
+async def _stub(core: int, carrier: str) -> AsyncIterator[_Stub]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "hodhod_loadtest.selftest.stub", str(core), carrier,
         stdin=asyncio.subprocess.PIPE,
@@ -204,13 +236,8 @@ async def _stub(core: int, carrier: str) -> AsyncIterator[str]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        port = msgspec.json.decode(await process.stdout.readline())["port"]
-        yield f"http://127.0.0.1:{port}"
+        told = msgspec.json.decode(await process.stdout.readline())
+        yield _Stub(f"http://127.0.0.1:{told['port']}", told["gateway"])
     finally:
         process.stdin.close()
         await process.wait()
-
-
-def _resident_kib() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1024

@@ -17,7 +17,8 @@ import uvloop
 
 from hodhod_loadtest.http.client import Client
 from hodhod_loadtest.http.routes import Route, Routes
-from hodhod_loadtest.http.server import Reply, Request, json_reply, serve
+from hodhod_loadtest.http.server import BACKLOG, Reply, Request, json_reply, serve
+from hodhod_loadtest.selftest.gateway_stub import Idle
 
 TEXTING: Final = (
     b"POST /first/key/verify/lookup.json HTTP/1.1\r\nHost: stub\r\n"
@@ -91,9 +92,14 @@ def _told(number: str, version: int, state: str) -> dict[str, Any]:
 
 async def _run(carrier: str) -> None:
     async with Client() as client, serve(Stub(client, carrier).routes) as port:
-        sys.stdout.buffer.write(msgspec.json.encode({"port": port}) + b"\n")
+        gateway = await asyncio.get_running_loop().create_server(
+            Idle, "127.0.0.1", 0, backlog=BACKLOG
+        )
+        ports = {"port": port, "gateway": gateway.sockets[0].getsockname()[1]}
+        sys.stdout.buffer.write(msgspec.json.encode(ports) + b"\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)
+        gateway.close()
 
 
 if __name__ == "__main__":

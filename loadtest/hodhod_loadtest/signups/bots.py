@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import random
 import time
 from collections import Counter
@@ -21,6 +22,7 @@ from hodhod_loadtest.bench.growing import database_of
 from hodhod_loadtest.signups.crowd import OPERATORS
 from hodhod_loadtest.signups.door import Door, http_client
 from hodhod_loadtest.signups.prices import level_of, pay
+from hodhod_loadtest.signups.punctuality import pace
 from hodhod_loadtest.signups.stage import Stage
 
 FOR_EACH_NEWCOMER: Final = 1_000_000 / 6 / 60_000  # in the same time
@@ -67,6 +69,7 @@ KINDS: Final = (
     Kind("toll", 0.1, _abroad, pays=True),
     Kind("tickets", 0.1, _anywhere, shows_tickets=True),
 )
+_SHARES: Final = tuple(itertools.accumulate(kind.share for kind in KINDS))
 
 
 class Flood:
@@ -82,19 +85,20 @@ class Flood:
 
     async def act(self, stage: Stage) -> None:
         """Each at its time, whatever became of the others."""
-        chance, clock = stage.chance("bots"), time.monotonic
+        chance = stage.chance("bots")
         count = round(stage.people * FOR_EACH_NEWCOMER)
         times_s = sorted(chance.uniform(0, stage.seconds) for _ in range(count))
-        kinds = chance.choices(KINDS, [kind.share for kind in KINDS], k=count)
         addresses = max(1, round(stage.people * ADDRESSES_FOR_EACH))
-        started_s = clock()
         async with http_client() as http, asyncio.TaskGroup() as tasks:
             door = Door(http, stage.signup_url)
-            for time_s, kind in zip(times_s, kinds, strict=True):
-                await asyncio.sleep(max(0.0, started_s + time_s - clock()))
-                self.lags_s.append(clock() - started_s - time_s)
+
+            def let_come(due_s: float) -> None:
+                self.lags_s.append(time.monotonic() - due_s)
+                [kind] = chance.choices(KINDS, cum_weights=_SHARES)
                 headers = {"X-Forwarded-For": address(chance.randrange(addresses))}
                 tasks.create_task(self._start(door, kind, _body(kind, chance), headers))
+
+            await pace(times_s, let_come)
 
     async def facts(self, stage: Stage) -> Mapping[str, float]:
         """How many texts they got, of each kind."""

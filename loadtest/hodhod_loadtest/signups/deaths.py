@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from hodhod_loadtest.bench.growing import database_of
 from hodhod_loadtest.carriers.desk import Handed
-from hodhod_loadtest.faults.killing import kill
+from hodhod_loadtest.faults.killing import find_pid, kill
 from hodhod_loadtest.signups.stage import Stage
 from hodhod_server.domain.clock import SystemClock
 
 AT: Final = 1 / 6  # of the wave: in the middle of its peak
+ANSWERED_S: Final = 0.1  # so long answers still arrive that were given before
 TOO_SOON_S: Final = 15.0  # the ladder's second text goes out after 20 s
 _CLOCK: Final = SystemClock()
 # An answer is written down a turn of the dispatcher after it came.
@@ -45,9 +46,13 @@ class Death:
     async def act(self, stage: Stage) -> None:
         """Let it die, once."""
         await asyncio.sleep(stage.seconds * self._at)
+        await asyncio.to_thread(self._kill, stage)
+
+    def _kill(self, stage: Stage) -> None:
+        stage.processes.let_die(find_pid(stage.server.data_dir, self._name))
         self._killed_at = _CLOCK.now()
         self._killed_s = time.monotonic()
-        await asyncio.to_thread(kill, stage.server.data_dir, self._name)
+        kill(stage.server.data_dir, self._name)
 
     async def facts(self, stage: Stage) -> Mapping[str, float]:
         """What it cost."""
@@ -60,19 +65,23 @@ class Death:
             if account.in_s is None or "challenge_not_found" in account.refusals
         ]
         twice = sent_twice(stage.street.handed, self._too_soon_s)
-        after = [
-            account.in_s - self._killed_s
-            for account in stage.accounts
-            if account.in_s is not None and account.in_s > self._killed_s
-        ]
         return {
             "told of a challenge": len(told),
             "challenges lost": len(lost),
             "hand-offs under way at the kill": window,
             "sent twice": twice,
             "sent twice beyond those": max(0, twice - window),
-            "next one in after the kill, s": min(after, default=float("inf")),
+            "next challenge after the kill, s": self._next_s(account.asked_s for account in told),
+            "next text after the kill, s": self._next_s(
+                handed.at_s for handed in stage.street.handed
+            ),
         }
+
+    def _next_s(self, moments_s: Iterable[float | None]) -> float:
+        """How long nothing of the kind happened; answers that were under way do not count."""
+        since_s = self._killed_s + ANSWERED_S
+        later = (moment_s for moment_s in moments_s if moment_s is not None and moment_s > since_s)
+        return min(later, default=float("inf")) - self._killed_s
 
 
 def sent_twice(handed: Sequence[Handed], too_soon_s: float) -> int:

@@ -20,11 +20,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-import aiohttp
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hodhod_loadtest.bench.figures import percentile
 from hodhod_loadtest.bench.growing import database_of
+from hodhod_loadtest.http.client import Client, Peer
+from hodhod_loadtest.signups.door import read
+from hodhod_loadtest.signups.punctuality import pace
 from hodhod_loadtest.signups.stage import Stage
 from hodhod_server.domain.clock import SystemClock, to_ms
 from hodhod_server.domain.device_keys import return_message
@@ -76,7 +79,6 @@ class Returner:
     device: int = 0
     due_s: float = 0.0
     back_s: float | None = None
-    answers: Counter[str] | None = None
 
     @property
     def took_s(self) -> float:
@@ -100,20 +102,18 @@ class Returners:
         await _settle(stage, self._people, frozenset(expired))
 
     async def act(self, stage: Stage) -> None:
-        """Each at their time, over a connection of their own."""
-        chance, started_s = stage.chance("returns"), self._clock()
-        for due_s, person in zip(_times_s(chance, stage, self._people), self._people, strict=True):
-            person.due_s = started_s + due_s
-        connector = aiohttp.TCPConnector(limit=0, force_close=True)
-        timeout = aiohttp.ClientTimeout(total=GIVE_UP_S)
-        async with (
-            aiohttp.ClientSession(connector=connector, timeout=timeout) as http,
-            asyncio.TaskGroup() as tasks,
-        ):
-            for person in self._people:
-                await asyncio.sleep(max(0.0, person.due_s - self._clock()))
-                self.lags_s.append(self._clock() - person.due_s)
-                tasks.create_task(self._return(http, stage.signup_url, person))
+        """Each at their time, over connections of their own, as phones come."""
+        people = iter(self._people)
+        async with Client() as http, asyncio.TaskGroup() as tasks:
+            peer = http.peer(stage.signup_url)
+
+            def let_come(due_s: float) -> None:
+                person = next(people)
+                person.due_s = due_s
+                self.lags_s.append(self._clock() - due_s)
+                tasks.create_task(self._return(peer, person))
+
+            await pace(_times_s(stage.chance("returns"), stage, self._people), let_come)
 
     async def facts(self, stage: Stage) -> Mapping[str, float]:
         """How it went for them, and whether anybody else was bothered."""
@@ -135,19 +135,21 @@ class Returners:
             - self._answers["refresh_token_invalid"],
         }
 
-    async def _return(self, http: aiohttp.ClientSession, url: str, person: Returner) -> None:
+    async def _return(self, peer: Peer, person: Returner) -> None:
         """Until they are back: by token, else by key. What is refused for now is asked again."""
         way = "refresh"
         while self._clock() < person.due_s + GIVE_UP_S:
-            told, wait_s = await _ask(http, f"{url}/v1/sessions/{way}", _body(person, way))
-            self._answers[told] += 1
-            if told == "200":
+            answer = await peer.ask(_request(peer, person, way), within_s=GIVE_UP_S)
+            told = read(answer)
+            word = told.code or str(told.status)
+            self._answers[word] += 1
+            if told.status == 200:
                 person.back_s = self._clock()
                 return
-            if told == "refresh_token_invalid":
+            if word == "refresh_token_invalid":
                 way = "device-key"
             else:
-                await asyncio.sleep(wait_s)
+                await asyncio.sleep(told.retry_after_s or BETWEEN_TRIES_S)
 
 
 def _made(count: int) -> list[Returner]:
@@ -183,23 +185,18 @@ def _times_s(chance: random.Random, stage: Stage, people: Sequence[Returner]) ->
     return sorted(chance.uniform(0, stage.seconds * WITHIN) for _ in people)
 
 
+def _request(peer: Peer, person: Returner, way: str) -> bytes:
+    content = msgspec.json.encode(_body(person, way))
+    return b"".join((
+        b"POST /v1/sessions/%b HTTP/1.1\r\nHost: %b\r\n" % (way.encode(), peer.host),
+        b"Connection: close\r\nContent-Type: application/json\r\n",
+        b"Content-Length: %d\r\n\r\n%b" % (len(content), content),
+    ))  # fmt: skip
+
+
 def _body(person: Returner, way: str) -> dict[str, Any]:
     if way == "refresh":
         return {"refresh_token": person.token.text}
     at_ms = to_ms(_CLOCK.now())
     signature = person.key.sign(return_message(person.device, at_ms))
     return {"device": person.device, "at": at_ms, "signature": base64url(signature)}
-
-
-async def _ask(http: aiohttp.ClientSession, url: str, body: dict[str, Any]) -> tuple[str, float]:
-    """The status or the code of a problem, and how long to stay away."""
-    try:
-        async with http.post(url, json=body) as response:
-            if response.status < 400:
-                await response.read()
-                return str(response.status), BETWEEN_TRIES_S
-            problem = await response.json(content_type=None)
-            wait_s = float(problem.get("retry_after") or BETWEEN_TRIES_S)
-            return str(problem.get("code", response.status)), wait_s
-    except (aiohttp.ClientError, TimeoutError, ValueError):
-        return "broken", BETWEEN_TRIES_S

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hodhod_loadtest.bench.accounting import ServerProcesses
 from hodhod_loadtest.carriers.street import Street
 from hodhod_loadtest.local_server import LocalServer
 from hodhod_loadtest.signups.journey import Account
@@ -21,6 +22,7 @@ class Stage:
     """Where it happens: the private server, its carriers, and the newcomers so far."""
 
     server: LocalServer
+    processes: ServerProcesses
     signup_url: str
     street: Street
     accounts: Sequence[Account]

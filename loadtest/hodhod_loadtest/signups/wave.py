@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import time
@@ -15,7 +16,8 @@ from typing import Final
 from hodhod_loadtest.bench.accounting import ServerProcesses, Use
 from hodhod_loadtest.bench.figures import percentile
 from hodhod_loadtest.carriers.street import OUR_LINE, Street, open_street
-from hodhod_loadtest.local_server import free_port_block, local_server
+from hodhod_loadtest.http.client import Client
+from hodhod_loadtest.local_server import local_server
 from hodhod_loadtest.signups.arrivals import FrontLoaded
 from hodhod_loadtest.signups.cases import Case
 from hodhod_loadtest.signups.crowd import Draws, people
@@ -26,6 +28,8 @@ from hodhod_loadtest.signups.punctuality import calm_collector, niceness, pace
 from hodhod_loadtest.signups.stage import Companion, Stage
 
 TELL_EVERY_S: Final = 10.0
+TRIES: Final = 10
+BETWEEN_TRIES_S: Final = 1.0
 COMPLAINING: Final = ("warning", "error", "critical")
 
 
@@ -90,11 +94,12 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
             "HODHOD__DOOR__TRUSTED_PROXIES": '["127.0.0.0/8"]',
             **wave.environment,
         }
-        async with local_server(free_port_block(), environment) as server, http_client() as http:
-            url = (await http.get_json(f"{server.url}/.well-known/hodhod"))["signup"]
+        async with local_server(environment) as server, http_client() as http:
+            url = await _signup_url(http, server.url)
             crowd = _Crowd(Door(http, url), street, wave, tell)
             stage = Stage(
                 server=server,
+                processes=ServerProcesses.of(server.data_dir),
                 signup_url=url,
                 street=street,
                 accounts=crowd.accounts,
@@ -105,12 +110,11 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
             companions = [company() for company in case.company]
             for companion in companions:
                 await companion.prepare(stage)
-            processes = ServerProcesses.of(server.data_dir)
             street.begin()
-            before = processes.read()
+            before = stage.processes.read()
             with calm_collector(), niceness(wave.nice):
                 await _together(crowd, companions, stage)
-            use = processes.read() - before
+            use = stage.processes.read() - before
             complaints = await asyncio.to_thread(_complaints, server.log)
             facts: dict[str, float] = {}
             for companion in companions:
@@ -119,6 +123,16 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
             lags_s = [crowd.lags_s, *(companion.lags_s for companion in companions)]
             lag_p99_s = max(percentile(each, 0.99) for each in lags_s if each)
             return Run(outcome, lag_p99_s, use, complaints)
+
+
+async def _signup_url(http: Client, server_url: str) -> str:
+    """Raises `ConnectionError`. A gateway that has just started on a busy machine sheds work."""
+    address = f"{server_url}/.well-known/hodhod"
+    for _ in range(TRIES):
+        with contextlib.suppress(ConnectionError):
+            return str((await http.get_json(address))["signup"])
+        await asyncio.sleep(BETWEEN_TRIES_S)
+    return str((await http.get_json(address))["signup"])
 
 
 async def _together(crowd: _Crowd, companions: Sequence[Companion], stage: Stage) -> None:

@@ -50,7 +50,13 @@ def up(data_dir: Path, host: str, port: int, gateways: int) -> None:
     """
     loaded = settings.load()
     logs.configure("supervisor", loaded.log.level)
-    options = supervisor.Options(data_dir=data_dir, host=host, port=port, gateways=gateways)
+    options = supervisor.Options(
+        data_dir=data_dir,
+        host=host,
+        port=port,
+        gateways=gateways,
+        signups=loaded.signup.processes,
+    )
     if loaded.database.url or loaded.redis.url:
         click.echo(
             "`hodhod up` brings its own engines: database.url and redis.url unused", err=True

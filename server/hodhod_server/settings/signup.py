@@ -31,6 +31,9 @@ class SignupSettings:
     providers: Providers = (ConsoleSettings(name="console"),)
     """Who carries the codes, each with its kind: see the tables below. In the environment: JSON."""
 
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """How many `hodhod up` starts; they share the port, and one of them hands codes over."""
+
     code_validity_s: Annotated[int, Field(ge=60, le=600)] = 600
     """From hand-off. NIST 800-63B and ASVS 6.5.5 allow ten minutes at most."""
 
