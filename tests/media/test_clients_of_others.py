@@ -24,9 +24,13 @@ from tusclient.client import TusClient
 
 from hodhod_loadtest.faults.cutting_proxy import CuttingProxy
 from hodhod_server.domain.ids import MediaId
-from hodhod_server.settings import Settings
+from hodhod_server.settings import PublicSettings, Settings
 from hodhod_server.store import uploads
 from hodhod_server.store.database import Database
+from tests.clock import FakeClock
+from tests.free_ports import free_port
+from tests.node import media_role
+from tests.people import People
 from tests.stored_uploads import stored
 from tests.system_packages import REQUIRED_VARIABLE, program
 from tests.tus_caller import TusCaller
@@ -42,7 +46,8 @@ JS_BUILD = Path(__file__).parents[2] / "build" / "tus_js"
 def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A film: no two of its megabytes are the same."""
     path, dice = tmp_path_factory.mktemp("film") / "trip.mp4", random.Random(1)
-    path.write_bytes(dice.randbytes(LENGTH))
+    with path.open("wb") as film:
+        film.writelines(dice.randbytes(LENGTH // 100) for _ in range(100))
     yield path
     path.unlink()
 
@@ -73,18 +78,22 @@ async def test_tuspy_with_checksums_resumes(
     described = {"filename": "سفر.mp4", "filetype": "video/mp4"}
 
     def begin() -> str:
-        uploader: Any = client.uploader(
-            str(file), chunk_size=40 * MIB, metadata=described, upload_checksum=True
-        )
-        uploader.upload_chunk()
-        uploader.upload_chunk()
+        with file.open("rb") as stream:
+            uploader: Any = client.uploader(
+                file_stream=stream, chunk_size=40 * MIB, metadata=described, upload_checksum=True
+            )
+            uploader.upload_chunk()
+            uploader.upload_chunk()
         assert isinstance(uploader.url, str)
         return uploader.url
 
     def resume(url: str) -> int:
-        uploader = client.uploader(str(file), chunk_size=64 * MIB, url=url, upload_checksum=True)
-        resumed_at: int = uploader.offset
-        uploader.upload()
+        with file.open("rb") as stream:
+            uploader = client.uploader(
+                file_stream=stream, chunk_size=64 * MIB, url=url, upload_checksum=True
+            )
+            resumed_at: int = uploader.offset
+            uploader.upload()
         return resumed_at
 
     url = await asyncio.to_thread(begin)
@@ -92,19 +101,26 @@ async def test_tuspy_with_checksums_resumes(
     require_same.append(url)
 
 
+# aiotus gives aiohttp its pieces as plain bytes, of which aiohttp warns.
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_aiotus_sends_parts_in_parallel_over_a_link_that_breaks(
-    sara: TusCaller, file: Path, require_same: list[str]
+    settings: Settings, clock: FakeClock, people: People, file: Path, require_same: list[str]
 ) -> None:
-    port = int(sara.base.rpartition(":")[2])
-    cut_after = range(40 * MIB, 90 * MIB)
-    async with CuttingProxy.open(("127.0.0.1", port), cut_after, seed=3) as proxy:
+    port, cut_after, sara = free_port(), range(40 * MIB, 90 * MIB), await people.new()
+    public = PublicSettings(media_url=f"http://127.0.0.1:{port}")  # aiotus wants whole addresses
+    async with (
+        media_role(settings.model_copy(update={"public": public}), clock) as base,
+        CuttingProxy.open(
+            ("127.0.0.1", int(base.rpartition(":")[2])), cut_after, seed=3, port=port
+        ) as proxy,
+    ):
         with contextlib.ExitStack() as stack:
             url = await aiotus.upload_multiple(
                 f"http://127.0.0.1:{proxy.port}/v1/uploads",
                 [stack.enter_context(_slice(file, number)) for number in range(PARTS)],
                 {"filename": "سفر.mp4".encode(), "filetype": b"video/mp4"},
                 config=aiotus.RetryConfiguration(max_retry_period_seconds=0.05),
-                headers={"Authorization": sara.headers["Authorization"]},
+                headers={"Authorization": f"Bearer {sara.token}"},
             )
     assert proxy.cuts
     assert isinstance(url, yarl.URL)

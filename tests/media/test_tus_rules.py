@@ -52,7 +52,9 @@ async def test_a_browser_of_any_site_may_upload(sara: TusCaller, path: str) -> N
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
     allowed = answer.headers["Access-Control-Allow-Headers"].lower()
-    for name in ("authorization", "tus-resumable", "upload-offset", "upload-metadata"):
+    asked_of_pieces = ("authorization", "tus-resumable", "upload-offset", "upload-checksum")
+    asked_of_creations = ("upload-metadata", "upload-length", "upload-defer-length")
+    for name in (*asked_of_pieces, *asked_of_creations, "upload-concat"):
         assert name in allowed
     refused = await sara.ask("HEAD", f"/v1/uploads/{'a' * 22}")
     assert refused.status == 404

@@ -48,7 +48,9 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         news = MediaNews(database, Announcer(delivery), clock)
         sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
         uploads = Uploads(database, blobs, clock, own, news.note)
-        tus = Tus(uploads, upload_bytes_max=own.upload_bytes_max)
+        tus = Tus(
+            uploads, upload_bytes_max=own.upload_bytes_max, base_url=settings.public.media_url
+        )
         links = MediaLinks(
             keys.media_link, clock, link_s=own.link_s, base_url=settings.public.media_url
         )

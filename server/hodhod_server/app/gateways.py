@@ -90,9 +90,7 @@ async def gateway(
         fanout = _fanout(Routing(redis, prefix, gateway_id), broker, sessions, database)
         rights, delivery = fanout.rights, fanout.delivery
         posting = Posting(rights, SlowPace(redis, prefix), clock)
-        announcer = Announcer(delivery)
-        news = MediaNews(database, announcer, clock)
-        announcer.when_awaiting(news.note)
+        announcer, news = _announcing(database, delivery, clock)
         writer = _writer(log_only, settings, clock, announcer, posting)
         links = MediaLinks(keys.media_link, clock, link_s=settings.media.link_s)
         changes = ChatChanges(database, rights, delivery, announcer, broker, clock)
@@ -132,6 +130,16 @@ async def gateway(
                 register.run,
             ),
         )
+
+
+def _announcing(
+    database: Database, delivery: Delivery, clock: Clock
+) -> tuple[Announcer, MediaNews]:
+    """Who tells of messages, and of the files that messages wait for."""
+    announcer = Announcer(delivery)
+    news = MediaNews(database, announcer, clock)
+    announcer.when_awaiting(news.note)
+    return announcer, news
 
 
 def _writer(

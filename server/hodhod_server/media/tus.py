@@ -2,7 +2,8 @@
 concatenation, expiration, termination.
 
 `POST` announces a file and tells its address, `PATCH` sends a piece, `HEAD` tells where to go on
-after a cut, `DELETE` gives up. `X-HTTP-Method-Override` replaces the method, as the protocol wants.
+after a cut, `DELETE` gives up. Addresses are whole where the operator told ours: not every client
+understands a relative one. `X-HTTP-Method-Override` replaces the method, as the protocol wants.
 """
 
 from __future__ import annotations
@@ -49,8 +50,9 @@ ANSWER_HEADERS: Final = {
 class Tus:
     """The handlers of the protocol."""
 
-    def __init__(self, uploads: Uploads, *, upload_bytes_max: int) -> None:
+    def __init__(self, uploads: Uploads, *, upload_bytes_max: int, base_url: str = "") -> None:
         self._uploads = uploads
+        self._base_url = base_url.rstrip("/")
         self._upload_bytes_max = upload_bytes_max
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -89,7 +91,8 @@ class Tus:
         if has_bytes:
             self._require_takes(request, new)
         upload = await self._uploads.create(user, new)
-        answers.add(request, {"Location": f"{PATH}/{upload.media_id}"})  # also if the piece fails
+        location = f"{self._base_url}{PATH}/{upload.media_id}"
+        answers.add(request, {"Location": location})  # also if the piece fails
         if has_bytes and upload.finished_at is None:
             upload = await self._uploads.write(user, upload.media_id, _part(request, 0))
         return web.Response(status=201, headers=_progress(upload))

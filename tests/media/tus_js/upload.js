@@ -4,6 +4,7 @@
 'use strict'
 
 const fs = require('node:fs')
+const { PassThrough } = require('node:stream')
 const { createRequire } = require('node:module')
 const tus = createRequire(process.env.TUS_JS_MODULES + '/')('tus-js-client')
 
@@ -40,7 +41,7 @@ async function main() {
       return run(stream(), { uploadUrl })
     }
     case 'deferred':
-      return run(stream(), { uploadLengthDeferred: true, chunkSize: 32 * 1024 * 1024 })
+      return run(stream().pipe(new PassThrough()), { uploadLengthDeferred: true, chunkSize: 32 * 1024 * 1024 })
     default:
       throw new Error(`how? ${how}`)
   }
