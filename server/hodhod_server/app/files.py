@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from hodhod_server.app.parts import Parts, Role, keys_of
-from hodhod_server.blobs.filesystem import open_filesystem
+from hodhod_server.blobs.opening import open_blobs
 from hodhod_server.domain.clock import Clock
 from hodhod_server.media.downloads import Downloads
 from hodhod_server.media.routes import add_media
@@ -32,7 +32,7 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
     keys, own = keys_of(settings), settings.media
     async with (
         open_database(settings.database, Role.MEDIA) as database,
-        open_filesystem(own.directory, own.sync_bytes) as blobs,
+        open_blobs(own, clock) as blobs,
     ):
         sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
         tus = Tus(Uploads(database, blobs, clock, own), upload_bytes_max=own.upload_bytes_max)
@@ -53,7 +53,7 @@ async def worker(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
     own = settings.media
     async with (
         open_database(settings.database, Role.WORKER) as database,
-        open_filesystem(own.directory, own.sync_bytes) as blobs,
+        open_blobs(own, clock) as blobs,
     ):
         sweeper = Sweeper(
             Uploads(database, blobs, clock, own),

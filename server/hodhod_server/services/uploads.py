@@ -22,11 +22,13 @@ from hodhod_server.blobs.store import (
     BlobMissing,
     BlobsFull,
     BlobStore,
+    BlobsUnavailable,
     BlobTorn,
 )
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.errors import (
     OffsetMismatch,
+    Overloaded,
     RateLimited,
     StorageFull,
     TooLarge,
@@ -47,6 +49,7 @@ from hodhod_server.telemetry import logs, metrics
 log = logs.get("uploads")
 FULL_RETRY_AFTER_S: Final = 60.0
 MANY_RETRY_AFTER_S: Final = 60.0
+AWAY_RETRY_AFTER_S: Final = 10.0
 ABANDONED_AFTER: Final = timedelta(minutes=5)  # a removal that takes longer was interrupted
 SWEEP_ROWS: Final = 100
 
@@ -191,6 +194,8 @@ class Uploads:
             raise UploadNotFound from None  # the client begins again, from what it still has
         except BlobsFull:
             raise StorageFull(retry_after_s=FULL_RETRY_AFTER_S) from None
+        except BlobsUnavailable:
+            raise Overloaded("the store is away", retry_after_s=AWAY_RETRY_AFTER_S) from None
 
     async def _advance(self, upload: Upload, offset_bytes: int) -> Upload:
         """Record what is durable. Raises `UploadBusy` where the upload is not ours any more."""

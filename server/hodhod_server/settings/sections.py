@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from hodhod_server.domain.secret import Secret
 from hodhod_server.settings.fields import SECTION, Port, Positive, PositiveS, SecretSetting
+from hodhod_server.settings.s3 import S3Settings
 
 
 @dataclass(config=SECTION, kw_only=True)
@@ -155,8 +156,18 @@ class LoadSettings:
 class MediaSettings:
     """[media] Uploads and downloads."""
 
+    store: Literal["files", "s3"] = "files"
+    """Where new bytes go: to `media.directory`, or to the bucket of `media.s3`."""
+
+    read_also: Literal["", "files", "s3"] = ""
+    """The store that `store` took over from, while `hodhod media move` empties it."""
+
+    s3: S3Settings = S3Settings()
+    """An object store, where `media.store` says so."""
+
     directory: Path = Path(".hodhod/media")
-    """Where the bytes lie: one folder, seen by every media and worker process."""
+    """Where the bytes lie: one folder, seen by every media and worker process. With `store = "s3"`,
+    parts on their way lie in its folder `spool`, and each process may have its own."""
 
     upload_bytes_max: Positive = 4 * 1024**3
     """Largest file: 4 GiB."""
