@@ -35,7 +35,8 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         open_blobs(own, clock) as blobs,
     ):
         sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
-        tus = Tus(Uploads(database, blobs, clock, own), upload_bytes_max=own.upload_bytes_max)
+        uploads = Uploads(database, blobs, clock, own)
+        tus = Tus(uploads, upload_bytes_max=own.upload_bytes_max)
         links = MediaLinks(
             keys.media_link, clock, link_s=own.link_s, base_url=settings.public.media_url
         )
@@ -44,7 +45,7 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         use_authenticator(app, sessions)
         downloads = Downloads(Files(database, blobs), links, readers_max=own.readers_max)
         add_media(app, tus, downloads)
-        yield Parts(app=app, loops=(sessions.run,))
+        yield Parts(app=app, loops=(sessions.run, uploads.run))
 
 
 @contextlib.asynccontextmanager
