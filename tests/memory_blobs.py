@@ -70,6 +70,9 @@ class MemoryBlobs:
         for key, content in list(self.written.items()):
             yield StoredBlob(key=key, size_bytes=len(content), modified_at=self.modified_at)
 
+    async def tidy(self, before: datetime) -> int:
+        return 0
+
     async def free_bytes(self) -> int:
         return self.capacity_bytes - sum(map(len, self.written.values()))
 

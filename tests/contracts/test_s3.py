@@ -147,6 +147,6 @@ async def test_what_nobody_finishes_leaves_nothing_behind(store: S3Blobs) -> Non
     assert lost
     await store.delete(given_up)
     later = SystemClock().now() + timedelta(hours=1)
-    assert await store.abort_abandoned(later) == 1
+    assert await store.tidy(later) == 1
     assert [key async for key, _, _ in store._objects.unfinished()] == [going_on]
     assert [blob.key async for blob in store.blobs()] == [going_on]

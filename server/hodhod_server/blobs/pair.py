@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 
 from hodhod_server.blobs.store import (
     Appender,
@@ -68,6 +69,9 @@ class PairedBlobs:
             yield blob
         async for blob in self._second.blobs():
             yield blob
+
+    async def tidy(self, before: datetime) -> int:
+        return await self._first.tidy(before) + await self._second.tidy(before)
 
     async def free_bytes(self) -> int:
         return await self._first.free_bytes()

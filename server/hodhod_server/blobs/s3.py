@@ -146,8 +146,8 @@ class S3Blobs:
         for blob in unfinished.values():
             yield blob
 
-    async def abort_abandoned(self, before: datetime) -> int:
-        """End multipart uploads begun before `before` that no unfinished blob knows."""
+    async def tidy(self, before: datetime) -> int:
+        """End multipart uploads that no unfinished blob knows."""
         aborted = 0
         async for key, upload_id, began_at in self._objects.unfinished():
             if began_at < before and is_key(key) and await self._upload_id(key) != upload_id:

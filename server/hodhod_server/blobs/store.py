@@ -131,6 +131,10 @@ class BlobStore(Protocol):
         """Every blob there is, in no order; one made or deleted meanwhile may be told or not."""
         ...
 
+    async def tidy(self, before: datetime) -> int:
+        """Remove what writers that died before `before` left and that is no blob; how many."""
+        ...
+
     async def free_bytes(self) -> int:
         """How much more fits."""
         ...

@@ -41,12 +41,13 @@ from hodhod_server.domain.errors import (
     WrongState,
 )
 from hodhod_server.domain.ids import MediaId, UserId, random_public_id
+from hodhod_server.services.quotas import Quotas
 from hodhod_server.services.upload_checksums import Checksum
 from hodhod_server.services.upload_handover import Handover
 from hodhod_server.services.upload_turns import RETRY_AFTER_S, Turns
 from hodhod_server.services.upload_writing import Writing, WritingLimits
 from hodhod_server.settings import MediaSettings
-from hodhod_server.store import uploads
+from hodhod_server.store import storage, uploads
 from hodhod_server.store.database import Database
 from hodhod_server.store.uploads import Lifetime, NewUpload, Upload
 from hodhod_server.telemetry import logs, metrics
@@ -90,6 +91,7 @@ class Uploads:
         self._clock = clock
         self._settings = settings
         self._on_finished = on_finished
+        self._quotas = Quotas(settings)
         self._turns = Turns(writers_max=settings.writers_max, idle_s=settings.idle_s)
         self._handover = Handover(database, blobs, self._turns)
         self._limits = WritingLimits(settings.sync_s, settings.upload_bytes_max)
@@ -121,18 +123,16 @@ class Uploads:
         return upload
 
     async def _insert(self, user: UserId, new: NewUpload) -> Upload:
+        """Raises `RateLimited`, `QuotaExceeded`, `StorageFull`. Parts are counted until they go."""
         media_id = MediaId(random_public_id())
-        async with self._database.connection() as connection:
-            upload = await uploads.insert(
-                connection,
-                media_id,
-                user,
-                new,
-                self._lifetime(),
-                self._settings.unfinished_per_user_max,
-            )
-        if upload is None:
-            raise RateLimited("too many unfinished uploads", retry_after_s=MANY_RETRY_AFTER_S)
+        unfinished_max = self._settings.unfinished_per_user_max
+        async with self._database.transaction() as tx:
+            await self._quotas.begin(tx)
+            upload = await uploads.insert(tx, media_id, user, new, self._lifetime(), unfinished_max)
+            if upload is None:
+                raise RateLimited("too many unfinished uploads", retry_after_s=MANY_RETRY_AFTER_S)
+            if not new.parts:  # made of bytes that are counted already, and then go
+                await self._quotas.require(tx, user)
         return upload
 
     async def _concatenate(self, user: UserId, new: NewUpload) -> Upload:
@@ -250,10 +250,12 @@ class Uploads:
         if upload.length_bytes == length_bytes:
             return upload
         await self._require_room(length_bytes, upload.offset_bytes)
-        async with self._database.connection() as connection:
-            declared = await uploads.declare_length(connection, upload, length_bytes)
-        if declared is None:
-            raise Malformed("Upload-Length is told once, and is not less than what is there")
+        async with self._database.transaction() as tx:
+            await self._quotas.begin(tx)
+            declared = await uploads.declare_length(tx, upload, length_bytes)
+            if declared is None:
+                raise Malformed("Upload-Length is told once, and is not less than what is there")
+            await self._quotas.require(tx, upload.user)
         return declared
 
     async def _require_room(self, length_bytes: int, present_bytes: int = 0) -> None:
@@ -310,7 +312,12 @@ class Uploads:
         return advanced
 
     async def _remove(self, media_id: MediaId) -> None:
-        await self._blobs.delete(media_id)
+        """Its bytes and its row. Marked as removed already, so nobody shares its bytes anew."""
+        async with self._database.connection() as connection:
+            key = await storage.find_blob_key(connection, media_id)
+            is_shared = await storage.is_shared(connection, media_id)
+        if key is not None and not is_shared:
+            await self._blobs.delete(key)
         async with self._database.connection() as connection:
             await uploads.delete(connection, media_id)
 

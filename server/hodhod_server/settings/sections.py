@@ -199,6 +199,27 @@ class MediaSettings:
     refused_types: tuple[str, ...] = ()
     """Media types that nobody may upload, such as `application/x-msdownload` or `video/*`."""
 
+    user_bytes_max: Annotated[int, Field(ge=0)] = 0
+    """Bytes of all uploads of one person, finished or not, files in messages too; 0: no limit."""
+
+    server_bytes_max: Annotated[int, Field(ge=0)] = 0
+    """Bytes of everybody's uploads; a file sent again counts again. 0: as much as fits."""
+
+    known_checks_per_minute: Positive = 120
+    """How often one person may ask one process whether a file is known."""
+
+    unused_days: Annotated[int, Field(ge=0)] = 30
+    """A finished upload that is in no message for so long is removed; 0: never."""
+
+    collect_s: PositiveS = 86_400.0
+    """Between two looks for blobs that nothing names."""
+
+    scrub_days: Positive = 30
+    """Every file is read and compared with what was recorded once in so many days."""
+
+    scrub_bytes_per_s: Positive = 16 * 1024**2
+    """How fast a worker reads for that."""
+
     link_s: Positive = 3600
     """How long a download address works: long enough to play a film that was started."""
 
