@@ -13,9 +13,10 @@ import pytest
 
 from hodhod_server.blobs.filesystem import open_filesystem
 from hodhod_server.blobs.pair import PairedBlobs
-from hodhod_server.domain.errors import MediaNotFound, QuotaExceeded, RateLimited, StorageFull
+from hodhod_server.domain.errors import MediaNotFound, RateLimited
 from hodhod_server.domain.ids import MediaId, UserId, random_public_id
 from hodhod_server.domain.keys import Keys
+from hodhod_server.domain.upload_errors import QuotaExceeded, StorageFull
 from hodhod_server.services.collecting import Collecting
 from hodhod_server.services.files import Files
 from hodhod_server.services.known_files import SLOT_S, Content, KnownFiles, NewName

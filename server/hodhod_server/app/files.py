@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 
 from hodhod_server.app.parts import Parts, Role, keys_of
 from hodhod_server.blobs.opening import open_blobs
+from hodhod_server.cluster.broker_redis import RedisBroker
+from hodhod_server.cluster.redis_pool import open_redis
 from hodhod_server.domain.clock import Clock
+from hodhod_server.domain.ids import GatewayId
 from hodhod_server.media.downloads import Downloads
 from hodhod_server.media.known import Known
 from hodhod_server.media.routes import add_media
 from hodhod_server.media.tus import Tus
+from hodhod_server.services.account_notices import NobodyHere
 from hodhod_server.services.collecting import Collecting
+from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.expiry import Expiry
 from hodhod_server.services.files import Files
 from hodhod_server.services.known_files import KnownFiles
 from hodhod_server.services.media_links import MediaLinks
+from hodhod_server.services.media_news import MediaNews
+from hodhod_server.services.messaging import Announcer
 from hodhod_server.services.scrubbing import Scrubbing
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.services.uploads import Uploads
@@ -40,9 +48,13 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
     async with (
         open_database(settings.database, Role.MEDIA) as database,
         open_blobs(own, clock) as blobs,
+        open_redis(settings.redis) as redis,
     ):
+        broker = RedisBroker(redis, settings.redis.prefix, GatewayId(secrets.token_hex(8)))
+        delivery = Delivery(broker, NobodyHere())
+        news = MediaNews(database, Announcer(delivery), clock)
         sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
-        uploads = Uploads(database, blobs, clock, own)
+        uploads = Uploads(database, blobs, clock, own, news.note)
         tus = Tus(uploads, upload_bytes_max=own.upload_bytes_max)
         links = MediaLinks(
             keys.media_link, clock, link_s=own.link_s, base_url=settings.public.media_url
@@ -52,7 +64,7 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         use_authenticator(app, sessions)
         downloads = Downloads(Files(database, blobs), links, readers_max=own.readers_max)
         add_media(app, tus, Known(KnownFiles(database, clock, own)), downloads)
-        yield Parts(app=app, loops=(sessions.run, uploads.run))
+        yield Parts(app=app, loops=(sessions.run, uploads.run, news.run, *delivery.loops))
 
 
 @contextlib.asynccontextmanager

@@ -7,8 +7,8 @@ transaction: whoever else creates one meanwhile waits for that row, so two never
 
 from __future__ import annotations
 
-from hodhod_server.domain.errors import QuotaExceeded, StorageFull
 from hodhod_server.domain.ids import UserId
+from hodhod_server.domain.upload_errors import QuotaExceeded, StorageFull
 from hodhod_server.settings import MediaSettings
 from hodhod_server.store import storage
 from hodhod_server.store.database import Tx
