@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 
-from hodhod_server.blobs.store import BlobBusy, BlobMissing, BlobsFull, BlobTorn, require_key
+from hodhod_server.blobs.store import (
+    BlobBusy,
+    BlobMissing,
+    BlobsFull,
+    BlobTorn,
+    StoredBlob,
+    require_key,
+)
 
 
 class MemoryBlobs:
@@ -13,6 +21,7 @@ class MemoryBlobs:
 
     def __init__(self, *, capacity_bytes: int = 2**40) -> None:
         self.capacity_bytes = capacity_bytes
+        self.modified_at = datetime(2020, 1, 1, tzinfo=UTC)
         self.written: dict[str, bytearray] = {}
         self.durable: dict[str, bytes] = {}
         self.broken: set[str] = set()
@@ -57,6 +66,13 @@ class MemoryBlobs:
             raise BlobsFull
         self.written[require_key(key)], self.durable[key] = bytearray(whole), whole
 
+    async def blobs(self) -> AsyncIterator[StoredBlob]:
+        for key, content in list(self.written.items()):
+            yield StoredBlob(key=key, size_bytes=len(content), modified_at=self.modified_at)
+
+    async def tidy(self, before: datetime) -> int:
+        return 0
+
     async def free_bytes(self) -> int:
         return self.capacity_bytes - sum(map(len, self.written.values()))
 
@@ -98,8 +114,13 @@ class _MemoryAppender:
             raise BlobsFull
         return len(self._content)
 
+    async def finish(self) -> int:
+        return await self.sync()
+
 
 class _MemoryReader:
+    descriptor = None
+
     def __init__(self, content: bytes) -> None:
         self._content = content
 

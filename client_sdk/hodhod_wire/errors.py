@@ -77,6 +77,7 @@ class ErrorCode(StrEnum):
     FILE_TYPE_REFUSED = "file_type_refused"
     TUS_VERSION_UNSUPPORTED = "tus_version_unsupported"
     STORAGE_FULL = "storage_full"
+    QUOTA_EXCEEDED = "quota_exceeded"
     LINK_INVALID = "link_invalid"
     LINK_EXPIRED = "link_expired"
     RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
@@ -273,6 +274,10 @@ ERROR_TEXTS: Final[dict[ErrorCode, ErrorText]] = {
         "The server has no room for this file now.",
         "سرور اکنون برای این پرونده جا ندارد.",
         may_retry=True,
+    ),
+    ErrorCode.QUOTA_EXCEEDED: ErrorText(
+        "Your storage is full. Delete files you no longer need.",
+        "فضای ذخیرهٔ شما پر است. پرونده‌هایی را که لازم ندارید پاک کنید.",
     ),
     ErrorCode.LINK_INVALID: ErrorText("This link is not valid.", "این پیوند معتبر نیست."),
     ErrorCode.LINK_EXPIRED: ErrorText("This link has expired.", "مهلت این پیوند گذشته است."),

@@ -5,23 +5,29 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from functools import partial
 
 from hodhod_server.app.parts import Parts, Role, keys_of
-from hodhod_server.blobs.filesystem import open_filesystem
+from hodhod_server.blobs.opening import open_blobs
 from hodhod_server.cluster.broker_redis import RedisBroker
 from hodhod_server.cluster.redis_pool import open_redis
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.ids import GatewayId
 from hodhod_server.media.downloads import Downloads
+from hodhod_server.media.known import Known
 from hodhod_server.media.routes import add_media
 from hodhod_server.media.tus import Tus
 from hodhod_server.services.account_notices import NobodyHere
+from hodhod_server.services.collecting import Collecting
 from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.expiry import Expiry
 from hodhod_server.services.files import Files
+from hodhod_server.services.known_files import KnownFiles
 from hodhod_server.services.media_links import MediaLinks
 from hodhod_server.services.media_news import MediaNews
 from hodhod_server.services.messaging import Announcer
+from hodhod_server.services.scrubbing import Scrubbing
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.services.uploads import Uploads
 from hodhod_server.settings import Settings
@@ -31,6 +37,7 @@ from hodhod_server.store.database import (
 from hodhod_server.web.callers import use_authenticator
 from hodhod_server.web.health import add_health
 from hodhod_server.web.serving import new_app
+from hodhod_server.workers.storage_duties import StorageDuties
 from hodhod_server.workers.sweeps import Sweeper
 
 
@@ -40,7 +47,7 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
     keys, own = keys_of(settings), settings.media
     async with (
         open_database(settings.database, Role.MEDIA) as database,
-        open_filesystem(own.directory, own.sync_bytes) as blobs,
+        open_blobs(own, clock) as blobs,
         open_redis(settings.redis) as redis,
     ):
         broker = RedisBroker(redis, settings.redis.prefix, GatewayId(secrets.token_hex(8)))
@@ -58,7 +65,7 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         add_health(app, database.is_reachable)
         use_authenticator(app, sessions)
         downloads = Downloads(Files(database, blobs), links, readers_max=own.readers_max)
-        add_media(app, tus, downloads)
+        add_media(app, tus, Known(KnownFiles(database, clock, own)), downloads)
         yield Parts(app=app, loops=(sessions.run, uploads.run, news.run, *delivery.loops))
 
 
@@ -68,8 +75,12 @@ async def worker(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
     own = settings.media
     async with (
         open_database(settings.database, Role.WORKER) as database,
-        open_filesystem(own.directory, own.sync_bytes) as blobs,
+        open_blobs(own, clock) as blobs,
     ):
+        collecting = Collecting(database, blobs, clock, own)
+        scrubbing = Scrubbing(database, blobs, clock, bytes_per_s=own.scrub_bytes_per_s)
+        duties = StorageDuties(collecting, scrubbing, clock, collect_s=own.collect_s)
+        scrub = partial(duties.scrub, timedelta(days=own.scrub_days), settings.worker.sweep_s)
         sweeper = Sweeper(
             Uploads(database, blobs, clock, own),
             Expiry(database, clock, sends_kept_days=settings.signup.sends_kept_days),
@@ -77,4 +88,4 @@ async def worker(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         )
         app = new_app()
         add_health(app, database.is_reachable)
-        yield Parts(app=app, loops=(sweeper.run,))
+        yield Parts(app=app, loops=(sweeper.run, duties.collect, scrub))

@@ -48,6 +48,12 @@ class TusVersionUnsupported(HodhodError):
     code = ErrorCode.TUS_VERSION_UNSUPPORTED
 
 
+class QuotaExceeded(HodhodError):
+    """All of the caller's uploads together would be over `user_bytes_max` bytes."""
+
+    code = ErrorCode.QUOTA_EXCEEDED
+
+
 class StorageFull(HodhodError):
     """The disk cannot take the upload. What has arrived is kept."""
 

@@ -81,8 +81,8 @@ class Writing:
             return
         if asyncio.get_running_loop().time() - self._recorded_at_s >= self._sync_s:
             await self._appender.sync()
-        if self._appender.durable_bytes > self.upload.offset_bytes:
-            await self._record()
+        if self._room and self._appender.durable_bytes > self.upload.offset_bytes:
+            await self._record()  # the last of it is recorded once the blob is finished
 
     async def _verify(self) -> None:
         """From here on it is a piece like any other."""
@@ -91,18 +91,19 @@ class Writing:
         self._digest = None
 
     async def _save(self) -> None:
+        """The last byte counts once the blob is finished: that record makes a file of it."""
+        is_finished = False
         try:
-            await self._appender.sync()
+            if self._room == 0 and self.upload.length_bytes is not None:
+                await self._appender.finish()
+                is_finished = True
+            else:
+                await self._appender.sync()
         finally:
             durable = self._appender.durable_bytes
-            if durable > self.upload.offset_bytes or self._is_complete():
+            is_further = self.upload.offset_bytes < durable != self.upload.length_bytes
+            if is_finished or is_further:
                 await self._record()
-
-    def _is_complete(self) -> bool:
-        return (
-            self.upload.finished_at is None
-            and self._appender.durable_bytes == self.upload.length_bytes
-        )
 
     async def _record(self) -> None:
         self.upload = await self._record_offset(self.upload, self._appender.durable_bytes)

@@ -22,6 +22,7 @@ from hodhod_server.blobs.store import (
     BlobMissing,
     BlobsFull,
     BlobStore,
+    BlobsUnavailable,
     BlobTorn,
 )
 from hodhod_server.domain.clock import Clock
@@ -42,12 +43,13 @@ from hodhod_server.domain.upload_errors import (
     UploadExpired,
     UploadNotFound,
 )
+from hodhod_server.services.quotas import Quotas
 from hodhod_server.services.upload_checksums import Checksum
 from hodhod_server.services.upload_handover import Handover
 from hodhod_server.services.upload_turns import RETRY_AFTER_S, Turns
 from hodhod_server.services.upload_writing import Writing, WritingLimits
 from hodhod_server.settings import MediaSettings
-from hodhod_server.store import uploads
+from hodhod_server.store import storage, uploads
 from hodhod_server.store.database import Database
 from hodhod_server.store.uploads import Lifetime, NewUpload, Upload
 from hodhod_server.telemetry import logs, metrics
@@ -55,6 +57,7 @@ from hodhod_server.telemetry import logs, metrics
 log = logs.get("uploads")
 FULL_RETRY_AFTER_S: Final = 60.0
 MANY_RETRY_AFTER_S: Final = 60.0
+AWAY_RETRY_AFTER_S: Final = 10.0
 ABANDONED_AFTER: Final = timedelta(minutes=5)  # a removal that takes longer was interrupted
 SWEEP_ROWS: Final = 100
 
@@ -90,6 +93,7 @@ class Uploads:
         self._clock = clock
         self._settings = settings
         self._on_finished = on_finished
+        self._quotas = Quotas(settings)
         self._turns = Turns(writers_max=settings.writers_max, idle_s=settings.idle_s)
         self._handover = Handover(database, blobs, self._turns)
         self._limits = WritingLimits(settings.sync_s, settings.upload_bytes_max)
@@ -121,18 +125,16 @@ class Uploads:
         return upload
 
     async def _insert(self, user: UserId, new: NewUpload) -> Upload:
+        """Raises `RateLimited`, `QuotaExceeded`, `StorageFull`. Parts are counted until they go."""
         media_id = MediaId(random_public_id())
-        async with self._database.connection() as connection:
-            upload = await uploads.insert(
-                connection,
-                media_id,
-                user,
-                new,
-                self._lifetime(),
-                self._settings.unfinished_per_user_max,
-            )
-        if upload is None:
-            raise RateLimited("too many unfinished uploads", retry_after_s=MANY_RETRY_AFTER_S)
+        unfinished_max = self._settings.unfinished_per_user_max
+        async with self._database.transaction() as tx:
+            await self._quotas.begin(tx)
+            upload = await uploads.insert(tx, media_id, user, new, self._lifetime(), unfinished_max)
+            if upload is None:
+                raise RateLimited("too many unfinished uploads", retry_after_s=MANY_RETRY_AFTER_S)
+            if not new.parts:  # made of bytes that are counted already, and then go
+                await self._quotas.require(tx, user)
         return upload
 
     async def _concatenate(self, user: UserId, new: NewUpload) -> Upload:
@@ -250,10 +252,12 @@ class Uploads:
         if upload.length_bytes == length_bytes:
             return upload
         await self._require_room(length_bytes, upload.offset_bytes)
-        async with self._database.connection() as connection:
-            declared = await uploads.declare_length(connection, upload, length_bytes)
-        if declared is None:
-            raise Malformed("Upload-Length is told once, and is not less than what is there")
+        async with self._database.transaction() as tx:
+            await self._quotas.begin(tx)
+            declared = await uploads.declare_length(tx, upload, length_bytes)
+            if declared is None:
+                raise Malformed("Upload-Length is told once, and is not less than what is there")
+            await self._quotas.require(tx, upload.user)
         return declared
 
     async def _require_room(self, length_bytes: int, present_bytes: int = 0) -> None:
@@ -294,6 +298,8 @@ class Uploads:
             raise UploadNotFound from None  # the client begins again, from what it still has
         except BlobsFull:
             raise StorageFull(retry_after_s=FULL_RETRY_AFTER_S) from None
+        except BlobsUnavailable:
+            raise Overloaded("the store is away", retry_after_s=AWAY_RETRY_AFTER_S) from None
 
     async def _advance(self, upload: Upload, offset_bytes: int) -> Upload:
         """Record what is durable. Raises `UploadBusy` where the upload is not ours any more."""
@@ -308,7 +314,12 @@ class Uploads:
         return advanced
 
     async def _remove(self, media_id: MediaId) -> None:
-        await self._blobs.delete(media_id)
+        """Its bytes and its row. Marked as removed already, so nobody shares its bytes anew."""
+        async with self._database.connection() as connection:
+            key = await storage.find_blob_key(connection, media_id)
+            is_shared = await storage.is_shared(connection, media_id)
+        if key is not None and not is_shared:
+            await self._blobs.delete(key)
         async with self._database.connection() as connection:
             await uploads.delete(connection, media_id)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hodhod_server.settings.door import DoorSettings
 from hodhod_server.settings.returning import ReturningSettings
+from hodhod_server.settings.s3 import S3Settings
 from hodhod_server.settings.sections import (
     DatabaseSettings,
     GatewaySettings,
@@ -42,6 +43,7 @@ __all__ = [
     "PublicSettings",
     "RedisSettings",
     "ReturningSettings",
+    "S3Settings",
     "SecuritySettings",
     "Settings",
     "SettingsInvalid",

@@ -73,6 +73,12 @@ POSITIONS_WRITTEN: Final = Counter("hodhod_positions_written_total", "Positions 
 UPLOAD_WRITERS: Final = Gauge("hodhod_upload_writers", "Uploads being written by this process.")
 UPLOADED_BYTES: Final = Counter("hodhod_uploaded_bytes_total", "Bytes made durable.")
 UPLOADS_FINISHED: Final = Counter("hodhod_uploads_finished_total", "Uploads that became files.")
+SCRUBBED: Final = Counter(
+    "hodhod_scrubbed_files_total", "Files read and compared, by what was found.", ["finding"]
+)
+S3_RETRIES: Final = Counter(
+    "hodhod_s3_retries_total", "Requests to the object store that had to be repeated."
+)
 DOWNLOADS_RUNNING: Final = Gauge("hodhod_downloads_running", "Files being sent by this process.")
 DOWNLOADED_BYTES: Final = Counter("hodhod_downloaded_bytes_total", "Bytes of files sent.")
 SWEPT: Final = Counter(

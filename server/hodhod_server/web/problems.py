@@ -89,6 +89,7 @@ HTTP_STATUS: Final[dict[ErrorCode, int]] = {
     ErrorCode.FILE_TYPE_REFUSED: 415,
     ErrorCode.TUS_VERSION_UNSUPPORTED: 412,
     ErrorCode.STORAGE_FULL: 507,
+    ErrorCode.QUOTA_EXCEEDED: 413,
     ErrorCode.LINK_INVALID: 403,
     ErrorCode.LINK_EXPIRED: 410,
     ErrorCode.RANGE_NOT_SATISFIABLE: 416,
