@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from hodhod_server.app.parts import Parts, Role, keys_of
 from hodhod_server.blobs.filesystem import open_filesystem
 from hodhod_server.domain.clock import Clock
-from hodhod_server.media.downloads import Downloads
+from hodhod_server.media.downloads import Downloads, Sending
 from hodhod_server.media.routes import add_media
+from hodhod_server.media.sending import open_sender
 from hodhod_server.media.tus import Tus
 from hodhod_server.services.expiry import Expiry
 from hodhod_server.services.files import Files
@@ -33,6 +34,7 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
     async with (
         open_database(settings.database, Role.MEDIA) as database,
         open_filesystem(own.directory, own.sync_bytes) as blobs,
+        open_sender() as sender,
     ):
         sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
         tus = Tus(Uploads(database, blobs, clock, own), upload_bytes_max=own.upload_bytes_max)
@@ -42,7 +44,8 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         app = new_app()
         add_health(app, database.is_reachable)
         use_authenticator(app, sessions)
-        downloads = Downloads(Files(database, blobs), links, readers_max=own.readers_max)
+        sending = Sending(sender, readers_max=own.readers_max, accel_location=own.accel_location)
+        downloads = Downloads(Files(database, blobs), links, sending, recheck_s=own.recheck_s)
         add_media(app, tus, downloads)
         yield Parts(app=app, loops=(sessions.run,))
 

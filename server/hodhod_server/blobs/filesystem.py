@@ -152,6 +152,10 @@ class _FileReader:
     def size_bytes(self) -> int:
         return self._size_bytes
 
+    @property
+    def descriptor(self) -> int | None:
+        return self._descriptor
+
     async def pieces(self, start: int, stop: int) -> AsyncIterator[bytes]:
         while start < stop:
             length = min(PIECE_BYTES, stop - start)
@@ -195,6 +199,9 @@ class FilesystemBlobs:
             yield _FileReader(descriptor, status.st_size, self._threads)
         finally:
             await asyncio.shield(self._threads.start(partial(os.close, descriptor)))
+
+    def place_of(self, key: str) -> str:
+        return self._path(key).relative_to(self._directory).as_posix()
 
     async def delete(self, key: str) -> None:
         await self._threads.start(partial(_delete, self._path(key)))
