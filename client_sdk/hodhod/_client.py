@@ -15,13 +15,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Final, Self
 
-from hodhod import _files as files
 from hodhod import _models as models
 from hodhod._addresses import checked_url
 from hodhod._addressing import chat_id
 from hodhod._door import OnWait
 from hodhod._downloads import Source
-from hodhod._errors import NotFound, Refused, SignedOut
+from hodhod._errors import NotFound, SignedOut
+from hodhod._file_sending import FileSending
 from hodhod._groups import Groups
 from hodhod._invites import Invites
 from hodhod._line import Line
@@ -31,6 +31,7 @@ from hodhod._progress import OnProgress
 from hodhod._security import Security
 from hodhod._sign_in import SignIn
 from hodhod._signup import Asked, Challenge
+from hodhod._sources import Sendable, source_of
 from hodhod._state import Credentials, State
 from hodhod_wire import frames
 from hodhod_wire.codec import MSGPACK
@@ -47,7 +48,7 @@ from hodhod_wire.frames import (
     Read,
     Typing,
 )
-from hodhod_wire.limits import FILE_NAME_CHARS_MAX, NAME_CHARS_MAX, PAGE_EVENTS_MAX, TEXT_CHARS_MAX
+from hodhod_wire.limits import NAME_CHARS_MAX, PAGE_EVENTS_MAX, TEXT_CHARS_MAX
 
 AGENT: Final = "hodhod-python"
 DEADLINE_S: Final = 20.0
@@ -267,39 +268,33 @@ class Client:
     async def send_file(
         self,
         chat: models.Chat | int,
-        path: FilePath,
+        file: Sendable,
         *,
+        name: str | None = None,
         caption: str = "",
+        announce: bool = False,
         on_progress: OnProgress | None = None,
     ) -> models.Message:
-        """Upload a file and write it into the chat. Returns when the message is durable.
+        """Upload a file and write it into the chat. Returns when message and bytes are durable.
 
-        Cuts are survived, and restarts of the program: call it again with the same file and chat,
-        and one message comes of it. Gives up with `ConnectionLost` after ten minutes without a
-        byte. `on_progress` gets a `Progress` a few times a second. Raises `FileChanged`, `OSError`,
-        and as `send`.
+        `file` is a path, an open stream (its `read` may be awaitable) or an async iterator of
+        bytes, of whatever length. With `announce` the message comes first, and the others see a
+        file that is on its way; its length must be known.
+
+        Cuts are survived, and of a path restarts of the program, too: call it again with the same
+        file and chat, and one message comes of it. Gives up with `ConnectionLost` after ten
+        minutes without a byte. `on_progress` gets a `Progress` a few times a second. Raises
+        `FileChanged`, `OSError`, `TypeError`, and as `send`.
         """
         if len(caption) > TEXT_CHARS_MAX:
             raise ValueError(f"a caption has at most {TEXT_CHARS_MAX} characters")
-        line, uploads = self._require_line(), self._parts.uploads
-        file = await files.look_at(path)
-        media_type = await files.guess_type(file.name)
-        number = chat_id(chat)
-        upload = await uploads.upload(file, number, media_type, on_progress)
-        body = File(
-            media=upload.location.rpartition("/")[2],
-            name=file.name[-FILE_NAME_CHARS_MAX:],
-            size=file.size,
-            type=media_type,
-            caption=caption,
-        )
-        try:
-            message = await line.send(self._pending(number, body, upload.client_id))
-        except Refused:
-            uploads.forget(upload)
-            raise
-        uploads.forget(upload)
-        return message
+        line, number = self._require_line(), chat_id(chat)
+
+        async def write(body: File, client_id: int) -> models.Message:
+            return await line.send(self._pending(number, body, client_id))
+
+        sending = FileSending(write, self._parts.uploads, number, caption)
+        return await sending.send(await source_of(file, name), on_progress, announce=announce)
 
     async def download(
         self, message: models.Message, path: FilePath, *, on_progress: OnProgress | None = None

@@ -7,6 +7,7 @@ when a request comes, and again every `recheck_s` of a long one.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import AsyncGenerator, Iterator
 from typing import Final
@@ -37,7 +38,8 @@ REQUEST_HEADERS: Final = "If-Modified-Since, If-None-Match, If-Range, Range"
 ANSWER_HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": (
-        "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, X-Request-Id"
+        "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, "
+        "Repr-Digest, X-Request-Id"
     ),
 }
 
@@ -71,7 +73,7 @@ class Downloads:
         await visit.require_sight()
         file = await self._files.load(media_id)
         headers = {"Cache-Control": f"private, max-age={grant.left_s}, immutable"}
-        headers |= presented(file.name, file.content_type)
+        headers |= presented(file.name, file.content_type) | _digest(file)
         if redirect := self._sending.redirect(self._files.place_of(file)):
             return web.Response(headers=headers | redirect)
         version = Version(file.media_id, file.finished_at)
@@ -194,6 +196,13 @@ async def _watched(moving: AsyncGenerator[int, None], visit: Visit) -> int:
     except TimeoutError:
         raise ConnectionResetError("the reader stalled") from None
     return total
+
+
+def _digest(file: StoredFile) -> dict[str, str]:
+    """RFC 9530, of the whole file also where a part of it is asked for."""
+    if file.sha256 is None:
+        return {}
+    return {"Repr-Digest": f"sha-256=:{base64.b64encode(file.sha256).decode()}:"}
 
 
 def _window(request: web.Request, file: StoredFile, version: Version) -> Window | None:

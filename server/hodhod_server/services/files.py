@@ -30,7 +30,7 @@ class Files:
 
     def place_of(self, file: StoredFile) -> str | None:
         """Its path within the media folder, for a web server that serves that."""
-        return self._blobs.place_of(file.media_id)
+        return self._blobs.place_of(file.blob_key)
 
     async def load(self, media_id: MediaId) -> StoredFile:
         """Raises `MediaNotFound`, also for an upload that is not finished."""
