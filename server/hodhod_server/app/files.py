@@ -37,7 +37,8 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         open_sender() as sender,
     ):
         sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
-        tus = Tus(Uploads(database, blobs, clock, own), upload_bytes_max=own.upload_bytes_max)
+        uploads = Uploads(database, blobs, clock, own)
+        tus = Tus(uploads, upload_bytes_max=own.upload_bytes_max)
         links = MediaLinks(
             keys.media_link, clock, link_s=own.link_s, base_url=settings.public.media_url
         )
@@ -47,7 +48,7 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         sending = Sending(sender, readers_max=own.readers_max, accel_location=own.accel_location)
         downloads = Downloads(Files(database, blobs), links, sending, recheck_s=own.recheck_s)
         add_media(app, tus, downloads)
-        yield Parts(app=app, loops=(sessions.run,))
+        yield Parts(app=app, loops=(sessions.run, uploads.run))
 
 
 @contextlib.asynccontextmanager

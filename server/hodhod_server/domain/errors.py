@@ -370,6 +370,18 @@ class OffsetMismatch(HodhodError):
     code = ErrorCode.OFFSET_MISMATCH
 
 
+class ChecksumMismatch(HodhodError):
+    """`Upload-Checksum` differs from the piece's. Nothing of it was taken: send it again."""
+
+    code = ErrorCode.CHECKSUM_MISMATCH
+
+
+class FileTypeRefused(HodhodError):
+    """The operator does not take files of this type (`[media] refused_types`)."""
+
+    code = ErrorCode.FILE_TYPE_REFUSED
+
+
 class TusVersionUnsupported(HodhodError):
     """`Tus-Resumable` is missing or not 1.0.0 (tus 1.0.0, section Tus-Resumable)."""
 
