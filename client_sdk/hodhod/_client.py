@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final, Self
 
@@ -21,6 +21,7 @@ from hodhod._addressing import chat_id
 from hodhod._door import OnWait
 from hodhod._downloads import Source
 from hodhod._errors import NotFound, SignedOut
+from hodhod._event_queue import Events
 from hodhod._file_sending import FileSending
 from hodhod._groups import Groups
 from hodhod._invites import Invites
@@ -246,7 +247,7 @@ class Client:
         and tell by `ChatChanged` and `ChatGone` where the person comes in, what the person may do
         and when that is over. Raises `SignedOut`, `TurnedAway`.
         """
-        return _Events(self._next_event)
+        return Events(self._next_event)
 
     # --- messages --------------------------------------------------------------------------------
 
@@ -297,14 +298,20 @@ class Client:
         return await sending.send(await source_of(file, name), on_progress, announce=announce)
 
     async def download(
-        self, message: models.Message, path: FilePath, *, on_progress: OnProgress | None = None
+        self,
+        message: models.Message,
+        path: FilePath,
+        *,
+        made: str | None = None,
+        on_progress: OnProgress | None = None,
     ) -> None:
-        """Bring a message's file to `path`, which appears when it is whole.
+        """Bring a message's file to `path`, which appears when it is whole and as it was sent.
 
-        Cuts are survived, restarts too (call it again with the same path). Raises `NotFound`,
-        `OSError`, `ConnectionLost` after ten minutes without a byte, and `SignedOut`.
+        `made` names something the server made of the file (`thumb`, `poster`, `play`). Cuts are
+        survived, restarts too (call it again with the same path). Raises `NotFound`, `OSError`,
+        `ConnectionLost` after ten minutes without a byte, and `SignedOut`.
         """
-        await self._parts.downloads.download(self._source(message), path, on_progress)
+        await self._parts.downloads.download(self._source(message, made), path, on_progress)
 
     async def read_range(self, message: models.Message, start: int, end: int) -> bytes:
         """The bytes of a message's file from `start` up to, not including, `end`.
@@ -314,6 +321,15 @@ class Client:
         if not 0 <= start < end:
             raise ValueError("a range has at least one byte")
         return await self._parts.downloads.read(self._source(message), start, end)
+
+    def stream_file(
+        self, message: models.Message, *, start: int = 0, made: str | None = None
+    ) -> AsyncIterator[bytes]:
+        """The bytes of a message's file from `start` on, as they come: for players.
+
+        Goes on after cuts where it was. Raises as `download`.
+        """
+        return self._parts.downloads.stream(self._source(message, made), start, None)
 
     # --- within ----------------------------------------------------------------------------------
 
@@ -358,7 +374,7 @@ class Client:
         name = client_id or new_client_id()
         return known or Pending(client_id=name, chat=chat_id(chat), body=body)
 
-    def _source(self, message: models.Message) -> Source:
+    def _source(self, message: models.Message, made: str | None = None) -> Source:
         if message.file is None:
             raise ValueError("this message holds no file")
         line, addresses = self._require_line(), self._parts.addresses
@@ -367,7 +383,7 @@ class Client:
             link = await line.ask(MediaLink(chat=message.chat, seq=message.seq), Link)
             return addresses.media(link.url)
 
-        return Source(message.file, ask_link)
+        return Source(message.file, ask_link, made)
 
     def _fill(self, state: State) -> None:
         """Before each write of the session file."""
@@ -376,16 +392,3 @@ class Client:
             state.chats = session.kept()
             state.pending = session.outbox.pending
             state.knows_all = session.knows_all
-
-
-class _Events:
-    """`client.events()`: leaving it and coming back goes on where it stopped."""
-
-    def __init__(self, next_event: Callable[[], Awaitable[models.Event]]) -> None:
-        self._next_event = next_event
-
-    def __aiter__(self) -> AsyncIterator[models.Event]:
-        return self
-
-    async def __anext__(self) -> models.Event:
-        return await self._next_event()

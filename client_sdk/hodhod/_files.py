@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import mimetypes
 import os
 from pathlib import Path
@@ -85,9 +86,19 @@ class PartFile:
         await asyncio.to_thread(self._opened.truncate, 0)
         self.size = 0
 
+    async def has_sha256(self, expected: bytes | None) -> bool:
+        """Are these the bytes with this digest? `None`: nobody knows it."""
+        return expected is None or await asyncio.to_thread(self._sha256) == expected
+
     async def finish(self) -> None:
         """All is here: put it in its place, durably."""
         await asyncio.to_thread(self._finish)
+
+    def _sha256(self) -> bytes:
+        assert self._opened is not None
+        self._opened.flush()
+        with open(self._part, "rb") as part:
+            return hashlib.file_digest(part, "sha256").digest()
 
     def _finish(self) -> None:
         assert self._opened is not None

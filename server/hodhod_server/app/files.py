@@ -21,6 +21,7 @@ from hodhod_server.settings import Settings
 from hodhod_server.store.database import (
     open_database,
 )
+from hodhod_server.telemetry.load_probe import LoadProbe
 from hodhod_server.web.callers import use_authenticator
 from hodhod_server.web.health import add_health
 from hodhod_server.web.serving import new_app
@@ -48,7 +49,7 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         sending = Sending(sender, readers_max=own.readers_max, accel_location=own.accel_location)
         downloads = Downloads(Files(database, blobs), links, sending, recheck_s=own.recheck_s)
         add_media(app, tus, downloads)
-        yield Parts(app=app, loops=(sessions.run, uploads.run))
+        yield Parts(app=app, loops=(sessions.run, uploads.run, LoadProbe(settings.load).run))
 
 
 @contextlib.asynccontextmanager
