@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-CHUNK_BYTES_MIN: Final = 64 * 1024
+CHUNK_BYTES_MIN: Final = 256 * 1024  # with less, the answers take longer than the bytes
 CHUNK_BYTES_FIRST: Final = 512 * 1024
 CHUNK_BYTES_MAX: Final = 8 * 1024 * 1024  # each part of an upload holds one in memory
 SHARE_BETWEEN_CUTS: Final = 0.025  # a cut takes half of that on average

@@ -279,8 +279,8 @@ class Client:
         """Upload a file and write it into the chat. Returns when message and bytes are durable.
 
         `file` is a path, an open stream (its `read` may be awaitable) or an async iterator of
-        bytes, of whatever length. With `announce` the message comes first, and the others see a
-        file that is on its way; its length must be known.
+        bytes, of whatever length. With `announce` the message comes first: its file is `awaited`,
+        and a message whose notice is `MediaReady` follows when the bytes are there.
 
         Cuts are survived, and of a path restarts of the program, too: call it again with the same
         file and chat, and one message comes of it. Gives up with `ConnectionLost` after ten

@@ -34,8 +34,6 @@ class FileSending:
         self, source: Source, on_progress: OnProgress | None, *, announce: bool
     ) -> Message:
         """The message, when it and the bytes are durable."""
-        if announce and source.size is None:
-            raise ValueError("a file that is announced has a known length")
         media_type = await files.guess_type(source.name)
 
         async def write(upload: Unfinished) -> Message:
@@ -48,11 +46,10 @@ class FileSending:
         return message
 
     async def _write(self, upload: Unfinished, source: Source, media_type: str) -> Message:
-        assert source.size is not None
         body = File(
             media=upload.location.rpartition("/")[2],
             name=source.name[-FILE_NAME_CHARS_MAX:],
-            size=source.size,
+            size=source.size or 0,  # of an announced stream nobody knows it yet
             type=media_type,
             caption=self._caption,
         )

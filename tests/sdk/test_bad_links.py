@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 MIB = 1024 * 1024
 FULL_MIB = int(os.environ.get("BAD_LINK_MIB", "0"))
 SIZE = (FULL_MIB or 40) * MIB
-CUT_EVERY_S = 5.0 if FULL_MIB else 0.5
-RESENT_SHARE_MAX = 0.03
+CUT_EVERY_S = 5.0 if FULL_MIB else 1.0
+RESENT_SHARE_MAX = 0.03 if FULL_MIB else 0.06  # five times as often
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ async def place() -> Node:
 
 @pytest.fixture
 async def proxy(place: Node) -> AsyncIterator[NarrowProxy]:
-    """20 MB/s in front of the media role, and a cut twice a second."""
+    """20 MB/s in front of the media role, and a cut a second."""
     narrow = NarrowProxy(place.media, bytes_s=20e6, cut_every_s=CUT_EVERY_S)
     async with narrow.running():
         yield narrow
@@ -61,7 +61,7 @@ async def test_a_large_file_goes_through_a_link_that_is_cut_all_the_time(
     sent = await sara.send_file(chat, film, on_progress=told.append)
     cuts, resent = proxy.cuts, proxy.upward_bytes / SIZE - 1
     log.info("%d MiB, %d cuts, %.2f %% sent again", SIZE // MIB, cuts, 100 * resent)
-    assert cuts >= 3
+    assert cuts >= 2
     assert resent <= RESENT_SHARE_MAX
     assert told[-1].sent == SIZE
     assert max(one.rate for one in told) > 1e6
@@ -86,7 +86,7 @@ async def test_a_stream_of_unknown_length_goes_through_it_too(
         assert (sent.file.size, sent.file.name) == (len(content), "sound.ogg")
         read = b"".join([piece async for piece in sara.stream_file(sent, start=MIB)])
         assert read == content[MIB:]
-    assert proxy.cuts >= 2
+    assert proxy.cuts >= 1
 
 
 class _Pipe:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import AsyncIterator
 
 from hodhod_server.app.parts import Parts, Role, keys_of
 from hodhod_server.blobs.filesystem import open_filesystem
+from hodhod_server.cluster.broker_redis import RedisBroker
+from hodhod_server.cluster.redis_pool import open_redis
 from hodhod_server.domain.clock import Clock
+from hodhod_server.domain.ids import GatewayId
 from hodhod_server.media.downloads import Downloads, Sending
 from hodhod_server.media.routes import add_media
 from hodhod_server.media.sending import open_sender
 from hodhod_server.media.tus import Tus
+from hodhod_server.services.account_notices import NobodyHere
+from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.expiry import Expiry
 from hodhod_server.services.files import Files
 from hodhod_server.services.media_links import MediaLinks
+from hodhod_server.services.media_news import MediaNews
+from hodhod_server.services.messaging import Announcer
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.services.uploads import Uploads
 from hodhod_server.settings import Settings
@@ -36,9 +44,13 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         open_database(settings.database, Role.MEDIA) as database,
         open_filesystem(own.directory, own.sync_bytes) as blobs,
         open_sender() as sender,
+        open_redis(settings.redis) as redis,
     ):
+        broker = RedisBroker(redis, settings.redis.prefix, GatewayId(secrets.token_hex(8)))
+        delivery = Delivery(broker, NobodyHere())
+        news = MediaNews(database, Announcer(delivery), clock)
         sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
-        uploads = Uploads(database, blobs, clock, own)
+        uploads = Uploads(database, blobs, clock, own, news.note)
         tus = Tus(uploads, upload_bytes_max=own.upload_bytes_max)
         links = MediaLinks(
             keys.media_link, clock, link_s=own.link_s, base_url=settings.public.media_url
@@ -49,7 +61,8 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         sending = Sending(sender, readers_max=own.readers_max, accel_location=own.accel_location)
         downloads = Downloads(Files(database, blobs), links, sending, recheck_s=own.recheck_s)
         add_media(app, tus, downloads)
-        yield Parts(app=app, loops=(sessions.run, uploads.run, LoadProbe(settings.load).run))
+        loops = (sessions.run, uploads.run, news.run, LoadProbe(settings.load).run)
+        yield Parts(app=app, loops=(*loops, *delivery.loops))
 
 
 @contextlib.asynccontextmanager

@@ -13,14 +13,9 @@ from typing import Final
 
 from aiohttp import StreamReader, web
 
-from hodhod_server.domain.errors import (
-    Forbidden,
-    Malformed,
-    TooLarge,
-    TusVersionUnsupported,
-    UnsupportedMediaType,
-)
+from hodhod_server.domain.errors import Forbidden, Malformed, TooLarge, UnsupportedMediaType
 from hodhod_server.domain.ids import MediaId
+from hodhod_server.domain.upload_errors import TusVersionUnsupported
 from hodhod_server.media import answers, tus_headers
 from hodhod_server.services.uploads import NewUpload, Part, Upload, Uploads
 from hodhod_server.web.callers import caller

@@ -15,8 +15,9 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 
-from hodhod_server.domain.errors import Malformed, Overloaded, UploadBusy
+from hodhod_server.domain.errors import Malformed, Overloaded
 from hodhod_server.domain.ids import MediaId
+from hodhod_server.domain.upload_errors import UploadBusy
 from hodhod_server.telemetry import metrics
 
 TAKE_OVER_S: Final = 5.0  # a writer on a healthy disk saves in milliseconds

@@ -15,7 +15,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, NamedTuple
 
 from hodhod_server.blobs.store import Appender
-from hodhod_server.domain.errors import ChecksumMismatch, TooLarge
+from hodhod_server.domain.errors import TooLarge
+from hodhod_server.domain.upload_errors import ChecksumMismatch
 from hodhod_server.services.upload_checksums import Checksum, Digest
 from hodhod_server.services.upload_turns import Turn
 from hodhod_server.store.uploads import Upload

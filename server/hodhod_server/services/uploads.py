@@ -26,20 +26,22 @@ from hodhod_server.blobs.store import (
 )
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.errors import (
-    FileTypeRefused,
     Forbidden,
     Malformed,
-    OffsetMismatch,
     Overloaded,
     RateLimited,
-    StorageFull,
     TooLarge,
-    UploadBusy,
-    UploadExpired,
-    UploadNotFound,
     WrongState,
 )
 from hodhod_server.domain.ids import MediaId, UserId, random_public_id
+from hodhod_server.domain.upload_errors import (
+    FileTypeRefused,
+    OffsetMismatch,
+    StorageFull,
+    UploadBusy,
+    UploadExpired,
+    UploadNotFound,
+)
 from hodhod_server.services.upload_checksums import Checksum
 from hodhod_server.services.upload_handover import Handover
 from hodhod_server.services.upload_turns import RETRY_AFTER_S, Turns
