@@ -86,8 +86,7 @@ def main(folder: str, port: str) -> None:
     app = web.Application(client_max_size=2**40)
     app[FOLDER] = Path(folder)
     app.add_routes([web.put("/file", upload), web.get("/file", download)])
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        web.run_app(app, host="127.0.0.1", port=int(port), loop=runner.get_loop(), print=None)
+    web.run_app(app, host="127.0.0.1", port=int(port), loop=uvloop.new_event_loop(), print=None)
 
 
 if __name__ == "__main__":
