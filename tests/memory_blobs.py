@@ -52,6 +52,9 @@ class MemoryBlobs:
             raise BlobMissing
         yield _MemoryReader(bytes(self.written[key]))
 
+    def place_of(self, key: str) -> None:
+        return None
+
     async def delete(self, key: str) -> None:
         if key in self.broken:
             raise OSError(5, "Input/output error")
@@ -127,6 +130,10 @@ class _MemoryReader:
     @property
     def size_bytes(self) -> int:
         return len(self._content)
+
+    @property
+    def descriptor(self) -> None:
+        return None
 
     async def pieces(self, start: int, stop: int) -> AsyncIterator[bytes]:
         for position in range(start, min(stop, len(self._content)), 1000):

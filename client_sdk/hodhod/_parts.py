@@ -24,6 +24,7 @@ from hodhod._session import Session
 from hodhod._signup import Door
 from hodhod._state import Credentials, StateFile
 from hodhod._transport import Dialer
+from hodhod._tus import Tus
 from hodhod._uploads import Uploads
 
 
@@ -113,7 +114,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             api=Api(http, account, addresses, deadline_s=settings.deadline_s),
             door=Door(http, addresses, clock, deadline_s=settings.deadline_s),
             dialer=Dialer(http_session, addresses, settings.agent),
-            uploads=Uploads(http_session, account, addresses, keeper, dice),
+            uploads=Uploads(Tus(http_session, account, addresses), keeper, dice),
             downloads=Downloads(http_session, dice),
             dice=dice,
         )

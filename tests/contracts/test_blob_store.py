@@ -247,13 +247,15 @@ async def test_free_bytes_is_what_is_left(store: BlobStore) -> None:
 
 async def test_a_file_is_synced_by_itself_every_few_megabytes(files: BlobStore) -> None:
     key = await new_blob(files)
-    seen = set()
+    seen = []
     async with files.appending(key) as appender:
         await appender.start_at(0)
-        for _ in range(8):
+        for taken in range(1, 9):
             await appender.write(b"x" * MIB)
-            seen.add(appender.durable_bytes)
-    assert seen == {0, SYNC_BYTES, 2 * SYNC_BYTES}
+            seen.append(appender.durable_bytes)
+            assert taken * MIB - appender.durable_bytes <= SYNC_BYTES
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 2
 
 
 async def test_another_process_cannot_write_at_the_same_time(

@@ -36,7 +36,10 @@ async def test_a_file_goes_up_and_comes_down(two: Two, trip: Path, tmp_path: Pat
     await two.reza.download(got, tmp_path / "got.mp4", on_progress=down.append)
     assert content(tmp_path / "got.mp4") == content(trip)
     for told in (up, down):
-        assert told[-1] == Progress(SIZE, SIZE)
+        assert (told[-1].sent, told[-1].total, told[-1].remaining_s) in (
+            (SIZE, SIZE, 0),
+            (SIZE, SIZE, None),
+        )
         assert [one.sent for one in told] == sorted(one.sent for one in told)
     assert str(up[-1]) == "100.0% of 3.0 MB"
 
@@ -49,7 +52,7 @@ async def test_an_upload_survives_a_link_that_breaks_all_the_time(
     sent = await two.sara.send_file(two.chat, trip, on_progress=told.append)
     assert _stored(fake, sent) == content(trip)
     patches = [request for request in fake.media.requests if request.startswith("PATCH")]
-    assert len(patches) == 8
+    assert 8 <= len(patches) < 60
     assert [one.sent for one in told] == sorted(one.sent for one in told)
 
 

@@ -37,6 +37,7 @@ class Media:
         self.links_over = 0
         """So many links are still refused as expired."""
         self._doors = doors
+        self._since_cut = 0
 
     def routes(self) -> list[web.RouteDef]:
         """What the media role serves."""
@@ -72,13 +73,21 @@ class Media:
             return problem(ErrorCode.UPLOAD_EXPIRED, 410)
         if int(request.headers["Upload-Offset"]) != len(upload.data):
             return problem(ErrorCode.OFFSET_MISMATCH, 409)
-        cut = self.faults.upload_cut_bytes
-        room = len(upload.data) + cut
         async for chunk in request.content.iter_chunked(PIECE_BYTES):
-            upload.data += chunk[: room - len(upload.data)] if cut else chunk
-            if cut and len(upload.data) >= room:
+            taken = self._until_cut(chunk)
+            upload.data += taken
+            if len(taken) < len(chunk):
                 _cut(request)
         return web.Response(status=204, headers=TUS | {"Upload-Offset": str(len(upload.data))})
+
+    def _until_cut(self, chunk: bytes) -> bytes:
+        """What still comes through before the link is cut."""
+        cut = self.faults.upload_cut_bytes
+        if not cut or self._since_cut + len(chunk) <= cut:
+            self._since_cut += len(chunk)
+            return chunk
+        taken, self._since_cut = chunk[: max(0, cut - self._since_cut)], 0
+        return taken
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         self._note(request, "Range")

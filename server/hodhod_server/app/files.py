@@ -14,9 +14,10 @@ from hodhod_server.cluster.broker_redis import RedisBroker
 from hodhod_server.cluster.redis_pool import open_redis
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.ids import GatewayId
-from hodhod_server.media.downloads import Downloads
+from hodhod_server.media.downloads import Downloads, Sending
 from hodhod_server.media.known import Known
 from hodhod_server.media.routes import add_media
+from hodhod_server.media.sending import open_sender
 from hodhod_server.media.tus import Tus
 from hodhod_server.services.account_notices import NobodyHere
 from hodhod_server.services.collecting import Collecting
@@ -34,6 +35,7 @@ from hodhod_server.settings import Settings
 from hodhod_server.store.database import (
     open_database,
 )
+from hodhod_server.telemetry.load_probe import LoadProbe
 from hodhod_server.web.callers import use_authenticator
 from hodhod_server.web.health import add_health
 from hodhod_server.web.serving import new_app
@@ -48,6 +50,7 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
     async with (
         open_database(settings.database, Role.MEDIA) as database,
         open_blobs(own, clock) as blobs,
+        open_sender() as sender,
         open_redis(settings.redis) as redis,
     ):
         broker = RedisBroker(redis, settings.redis.prefix, GatewayId(secrets.token_hex(8)))
@@ -64,9 +67,11 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         app = new_app()
         add_health(app, database.is_reachable)
         use_authenticator(app, sessions)
-        downloads = Downloads(Files(database, blobs), links, readers_max=own.readers_max)
+        sending = Sending(sender, readers_max=own.readers_max, accel_location=own.accel_location)
+        downloads = Downloads(Files(database, blobs), links, sending, recheck_s=own.recheck_s)
         add_media(app, tus, Known(KnownFiles(database, clock, own)), downloads)
-        yield Parts(app=app, loops=(sessions.run, uploads.run, news.run, *delivery.loops))
+        loops = (sessions.run, uploads.run, news.run, LoadProbe(settings.load).run)
+        yield Parts(app=app, loops=(*loops, *delivery.loops))
 
 
 @contextlib.asynccontextmanager

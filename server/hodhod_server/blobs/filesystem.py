@@ -1,10 +1,10 @@
 """Blobs as files, in 4,096 folders by the first two letters of their name.
 
 The event loop never touches the disk: dirty-page throttling was seen to stop it for 0.4 s. A writer
-gathers 1 MiB, hands it to a thread and reads on while that is written.
+gathers 1 MiB, hands it to a thread and reads on while that is written; syncs run beside the writes.
 
-Always true: a writer has at most one job in a thread, and its descriptor outlives that job. A file
-has one writer on this machine (`flock`). A new file's folder entry is durable before `create`
+Always true: a writer has at most one write and one sync in threads; its descriptor outlives both. A
+file has one writer on this machine (`flock`). A new file's folder entry is durable before `create`
 returns, and a deleted one's before `delete` does.
 """
 
@@ -87,6 +87,7 @@ class _FileAppender:
         self._position = 0
         self._durable = 0
         self._job: asyncio.Future[_Landed] | None = None
+        self._syncing: asyncio.Future[_Landed] | None = None
         self._failure: OSError | None = None
 
     @property
@@ -102,10 +103,12 @@ class _FileAppender:
         self._gathered_bytes += len(data)
         if self._gathered_bytes >= BATCH_BYTES or len(self._gathered) >= BATCH_PIECES:
             await self._settle()
+            await self._keep_synced()
             self._hand_over()
 
     async def sync(self) -> int:
         await self._settle()
+        await self._settle_sync()
         self._hand_over(must_sync=True)
         await self._settle()
         self._raise_failure()
@@ -120,7 +123,7 @@ class _FileAppender:
         self._raise_failure()
         batch, self._gathered = self._gathered, []
         end, self._gathered_bytes = self._position + self._gathered_bytes, 0
-        is_due = end - self._durable >= self._sync_bytes
+        is_due = self._syncing is None and end - self._durable >= self._sync_bytes
         job = partial(_store, self._descriptor, batch, self._position, is_due or must_sync)
         self._job = self._threads.start(job)
 
@@ -135,6 +138,27 @@ class _FileAppender:
         self._durable = self._durable if landed.durable is None else landed.durable
         self._failure = self._failure or landed.failure
 
+    async def _keep_synced(self) -> None:
+        """Sync beside the writing: begin when half of what may be unsynced is there, and wait for
+        the end where all of it is.
+        """
+        if self._syncing is not None and self._syncing.done():
+            await self._settle_sync()
+        if self._syncing is None and self._position - self._durable >= self._sync_bytes // 2:
+            sync = partial(_store, self._descriptor, [], self._position, True)
+            self._syncing = self._threads.start(sync)
+        if self._position - self._durable >= self._sync_bytes - BATCH_BYTES:
+            await self._settle_sync()
+
+    async def _settle_sync(self) -> None:
+        if self._syncing is None:
+            return
+        await asyncio.wait({self._syncing})
+        job, self._syncing = self._syncing, None
+        landed = job.result()
+        self._durable = max(self._durable, landed.durable or 0)
+        self._failure = self._failure or landed.failure
+
     def _raise_failure(self) -> None:
         if self._failure is None:
             return
@@ -146,12 +170,18 @@ class _FileAppender:
         """Give the file free, as soon as no thread writes to it."""
         try:
             await self._settle()
+            await self._settle_sync()
         finally:
-            close = partial(os.close, self._descriptor)
-            if self._job is None:
-                await asyncio.shield(self._threads.start(close))
-            else:
-                self._job.add_done_callback(lambda _: self._threads.start(close))
+            jobs = [job for job in (self._job, self._syncing) if job is not None]
+            if not jobs:
+                await asyncio.shield(self._threads.start(partial(os.close, self._descriptor)))
+            for job in jobs:
+                job.add_done_callback(partial(self._close_after, jobs))
+
+    def _close_after(self, jobs: list[asyncio.Future[_Landed]], ended: object) -> None:
+        jobs[:] = [job for job in jobs if job is not ended]
+        if not jobs:
+            self._threads.start(partial(os.close, self._descriptor))
 
 
 class _FileReader:
@@ -165,6 +195,10 @@ class _FileReader:
     @property
     def size_bytes(self) -> int:
         return self._size_bytes
+
+    @property
+    def descriptor(self) -> int | None:
+        return self._descriptor
 
     async def pieces(self, start: int, stop: int) -> AsyncIterator[bytes]:
         while start < stop:
@@ -209,6 +243,9 @@ class FilesystemBlobs:
             yield _FileReader(descriptor, status.st_size, self._threads)
         finally:
             await asyncio.shield(self._threads.start(partial(os.close, descriptor)))
+
+    def place_of(self, key: str) -> str:
+        return self._path(key).relative_to(self._directory).as_posix()
 
     async def delete(self, key: str) -> None:
         await self._threads.start(partial(_delete, self._path(key)))

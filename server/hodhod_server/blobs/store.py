@@ -92,6 +92,11 @@ class Reader(Protocol):
     @property
     def size_bytes(self) -> int: ...
 
+    @property
+    def descriptor(self) -> int | None:
+        """The open file where the bytes lie in one, for `sendfile`; valid while it is open."""
+        ...
+
     def pieces(self, start: int, stop: int) -> AsyncIterator[bytes]:
         """The bytes from `start` up to `stop`, in pieces; fewer where the blob ends before.
 
@@ -113,6 +118,10 @@ class BlobStore(Protocol):
 
     def reading(self, key: str) -> AbstractAsyncContextManager[Reader]:
         """The finished blob for a reader. Raises `BlobMissing`."""
+        ...
+
+    def place_of(self, key: str) -> str | None:
+        """Where a web server that sees the store's folder finds the blob; `None`: it cannot."""
         ...
 
     async def delete(self, key: str) -> None:

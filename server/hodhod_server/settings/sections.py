@@ -223,6 +223,12 @@ class MediaSettings:
     link_s: Positive = 3600
     """How long a download address works: long enough to play a film that was started."""
 
+    recheck_s: PositiveS = 60.0
+    """How soon a download under way notices that its reader lost sight of the message."""
+
+    accel_location: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_./-]*[A-Za-z0-9_-])?$")] = ""
+    """Location of nginx that serves `directory`; it sends files then (X-Accel-Redirect)."""
+
 
 @dataclass(config=SECTION, kw_only=True)
 class WorkerSettings:
