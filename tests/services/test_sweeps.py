@@ -129,17 +129,17 @@ async def test_a_sweep_removes_every_kind_and_survives_what_fails(
     clock.advance(settings.upload_expiry_s)
     swept = metrics.SWEPT.labels("challenge")
     before = swept._value.get()
-    await Sweeper(uploads, Failing(database, clock, sends_kept_days=30), every_s=60).sweep()
+    await Sweeper(uploads, Failing(database, clock, sends_kept_days=30), files, every_s=60).sweep()
     assert not blobs.written, "uploads were swept although challenges failed"
     assert await count(database, "challenges") == 3
-    await Sweeper(uploads, Expiry(database, clock, sends_kept_days=30), every_s=60).sweep()
+    await Sweeper(uploads, Expiry(database, clock, sends_kept_days=30), files, every_s=60).sweep()
     assert await count(database, "challenges") == 0
     assert swept._value.get() - before == 3
 
 
 async def test_it_runs_again_and_again(database: Database, clock: Clock) -> None:
     uploads = Uploads(database, MemoryBlobs(), clock, MediaSettings())
-    sweeper = Sweeper(uploads, Expiry(database, clock, sends_kept_days=30), every_s=0.01)
+    sweeper = Sweeper(uploads, Expiry(database, clock, sends_kept_days=30), files, every_s=0.01)
     running = asyncio.create_task(sweeper.run())
     for _ in range(2):
         await add_challenges(database, clock.now() - 2 * KEPT, 1)

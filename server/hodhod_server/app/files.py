@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Final
 
 from hodhod_server.app.parts import Parts, Role, keys_of
 from hodhod_server.blobs.filesystem import open_filesystem
@@ -13,17 +14,24 @@ from hodhod_server.media.routes import add_media
 from hodhod_server.media.tus import Tus
 from hodhod_server.services.expiry import Expiry
 from hodhod_server.services.files import Files
+from hodhod_server.services.finished_files import FinishedFiles
 from hodhod_server.services.media_links import MediaLinks
-from hodhod_server.services.sessions import NoAnnouncer, Sessions
+from hodhod_server.services.processing import NoAnnouncer, Processing
+from hodhod_server.services.sessions import NoAnnouncer as NoSessionAnnouncer
+from hodhod_server.services.sessions import Sessions
 from hodhod_server.services.uploads import Uploads
 from hodhod_server.settings import Settings
 from hodhod_server.store.database import (
     open_database,
 )
+from hodhod_server.store.jobs import JobQueue
 from hodhod_server.web.callers import use_authenticator
 from hodhod_server.web.health import add_health
 from hodhod_server.web.serving import new_app
 from hodhod_server.workers.sweeps import Sweeper
+
+SCRATCH: Final = ".scratch"
+"""Beside the blobs, whose folders have names of two letters."""
 
 
 @contextlib.asynccontextmanager
@@ -34,15 +42,19 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         open_database(settings.database, Role.MEDIA) as database,
         open_filesystem(own.directory, own.sync_bytes) as blobs,
     ):
-        sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
-        tus = Tus(Uploads(database, blobs, clock, own), upload_bytes_max=own.upload_bytes_max)
+        sessions = Sessions(database, keys, clock, settings.security, NoSessionAnnouncer())
+        finished = FinishedFiles(database, blobs, clock, settings.processing)
+        uploads = Uploads(database, blobs, clock, own, finished)
+        tus = Tus(uploads, upload_bytes_max=own.upload_bytes_max)
         links = MediaLinks(
             keys.media_link, clock, link_s=own.link_s, base_url=settings.public.media_url
         )
         app = new_app()
         add_health(app, database.is_reachable)
         use_authenticator(app, sessions)
-        downloads = Downloads(Files(database, blobs), links, readers_max=own.readers_max)
+        downloads = Downloads(
+            Files(database, blobs, settings.processing), links, readers_max=own.readers_max
+        )
         add_media(app, tus, downloads)
         yield Parts(app=app, loops=(sessions.run,))
 
@@ -58,8 +70,15 @@ async def worker(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         sweeper = Sweeper(
             Uploads(database, blobs, clock, own),
             Expiry(database, clock, sends_kept_days=settings.signup.sends_kept_days),
+            FinishedFiles(database, blobs, clock, settings.processing),
             every_s=settings.worker.sweep_s,
+        )
+        processing = Processing(
+            database, blobs, clock, settings.processing, own.directory / SCRATCH, NoAnnouncer()
+        )
+        jobs = JobQueue(
+            settings.database, processing.process, parallel=settings.processing.parallel
         )
         app = new_app()
         add_health(app, database.is_reachable)
-        yield Parts(app=app, loops=(sweeper.run,))
+        yield Parts(app=app, loops=(sweeper.run, jobs.run))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from aiohttp import web
@@ -22,6 +22,7 @@ log = logs.get("downloads")
 STALL_S: Final = 60.0  # a reader that takes no 256 KiB in a minute is cut off, and may come back
 RETRY_AFTER_S: Final = 2.0
 PATH: Final = "/v1/media/{media_id:[A-Za-z0-9_-]{22,43}}"
+OBJECT_PATH: Final = PATH + "/{object:[a-z0-9]{1,16}}"
 METHODS: Final = "GET, HEAD, OPTIONS"
 REQUEST_HEADERS: Final = "If-Modified-Since, If-None-Match, If-Range, Range"
 ANSWER_HEADERS: Final = {
@@ -42,7 +43,10 @@ class Downloads:
         self._readers = 0
 
     def routes(self) -> list[web.AbstractRouteDef]:
-        return [web.get(PATH, self.download), web.options(PATH, self.options)]
+        return [
+            *(web.get(path, self.download) for path in (PATH, OBJECT_PATH)),
+            *(web.options(path, self.options) for path in (PATH, OBJECT_PATH)),
+        ]
 
     async def options(self, request: web.Request) -> web.Response:
         """A browser's preflight."""
@@ -54,7 +58,7 @@ class Downloads:
         """The file, a range of it, or that the client has it already."""
         answers.add(request, ANSWER_HEADERS)
         left_s = self._require_valid_link(request)
-        file = await self._files.load(MediaId(request.match_info["media_id"]))
+        file = await self._load(request.match_info)
         version = Version(file.media_id, file.finished_at)
         headers = version.headers | {
             "Accept-Ranges": "bytes",
@@ -68,6 +72,12 @@ class Downloads:
             headers["Content-Range"] = _content_range(window, file.length_bytes)
         with self._place():
             return await self._send(request, file, window, headers)
+
+    async def _load(self, asked: Mapping[str, str]) -> StoredFile:
+        media_id = MediaId(asked["media_id"])
+        if "object" in asked:
+            return await self._files.load_object(media_id, asked["object"])
+        return await self._files.load(media_id)
 
     def _require_valid_link(self, request: web.Request) -> int:
         query = request.query

@@ -36,6 +36,7 @@ from hodhod_server.domain.errors import (
     WrongState,
 )
 from hodhod_server.domain.ids import MediaId, UserId, random_public_id
+from hodhod_server.services.finished_files import Finished, LeftToTheSweep
 from hodhod_server.services.upload_turns import RETRY_AFTER_S, Turns
 from hodhod_server.services.upload_writing import Writing
 from hodhod_server.settings import MediaSettings
@@ -65,9 +66,15 @@ class Uploads:
     """What people do with uploads. Every method refuses other people's as `UploadNotFound`."""
 
     def __init__(
-        self, database: Database, blobs: BlobStore, clock: Clock, settings: MediaSettings
+        self,
+        database: Database,
+        blobs: BlobStore,
+        clock: Clock,
+        settings: MediaSettings,
+        finished: Finished | None = None,
     ) -> None:
         self._database = database
+        self._finished = finished or LeftToTheSweep()
         self._blobs = blobs
         self._clock = clock
         self._settings = settings
@@ -194,8 +201,10 @@ class Uploads:
 
     async def _advance(self, upload: Upload, offset_bytes: int) -> Upload:
         """Record what is durable. Raises `UploadBusy` where the upload is not ours any more."""
-        async with self._database.connection() as connection:
-            advanced = await uploads.advance(connection, upload, offset_bytes, self._lifetime())
+        async with self._database.transaction() as tx:
+            advanced = await uploads.advance(tx, upload, offset_bytes, self._lifetime())
+            if advanced is not None and advanced.finished_at is not None:
+                await self._finished.enqueue(tx, advanced.user, advanced.media_id)
         if advanced is None:
             raise UploadBusy("taken over or removed", retry_after_s=RETRY_AFTER_S)
         metrics.UPLOADED_BYTES.inc(offset_bytes - upload.offset_bytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hodhod_server.settings.door import DoorSettings
+from hodhod_server.settings.processing import ProcessingSettings
 from hodhod_server.settings.returning import ReturningSettings
 from hodhod_server.settings.sections import (
     DatabaseSettings,
@@ -39,6 +40,7 @@ __all__ = [
     "LoadSettings",
     "LogSettings",
     "MediaSettings",
+    "ProcessingSettings",
     "PublicSettings",
     "RedisSettings",
     "ReturningSettings",
