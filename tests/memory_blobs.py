@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from hodhod_server.blobs.store import BlobBusy, BlobMissing, BlobsFull, BlobTorn, require_key
 
@@ -48,6 +48,14 @@ class MemoryBlobs:
             raise OSError(5, "Input/output error")
         self.written.pop(require_key(key), None)
         self.durable.pop(key, None)
+
+    async def concatenate(self, key: str, parts: Sequence[str]) -> None:
+        if missing := [part for part in parts if part not in self.written]:
+            raise BlobMissing(*missing)
+        whole = b"".join(self.written[part] for part in parts)
+        if len(whole) > await self.free_bytes():
+            raise BlobsFull
+        self.written[require_key(key)], self.durable[key] = bytearray(whole), whole
 
     async def free_bytes(self) -> int:
         return self.capacity_bytes - sum(map(len, self.written.values()))

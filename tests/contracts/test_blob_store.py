@@ -156,6 +156,24 @@ async def test_a_name_that_means_something_elsewhere_is_refused(store: BlobStore
         await store.delete(key)
 
 
+async def test_parts_are_joined_in_order_and_stay(store: BlobStore) -> None:
+    parts, contents = [], [os.urandom(size) for size in (3 * MIB + 1, 0, 17)]
+    for data in contents:
+        parts.append(await new_blob(store))
+        await append(store, parts[-1], 0, data)
+    whole = random_public_id()
+    for order in ([0, 1], [2, 0, 1, 2]):  # the second replaces the first
+        await store.concatenate(whole, [parts[number] for number in order])
+        assert await content(store, whole) == b"".join(contents[number] for number in order)
+    assert await content(store, parts[0]) == contents[0]
+    assert await append(store, whole, 17, b"!") == 18
+    broken = random_public_id()
+    with pytest.raises(BlobMissing):
+        await store.concatenate(broken, [parts[0], random_public_id()])
+    with pytest.raises(BlobMissing):
+        await content(store, broken)
+
+
 async def test_free_bytes_is_what_is_left(store: BlobStore) -> None:
     assert await store.free_bytes() > 0
 

@@ -16,12 +16,13 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
+from hodhod_server.blobs import folders, joining
 from hodhod_server.blobs.store import BlobBusy, BlobMissing, BlobsFull, BlobTorn, require_key
 
 T = TypeVar("T")
@@ -199,6 +200,15 @@ class FilesystemBlobs:
     async def delete(self, key: str) -> None:
         await self._threads.start(partial(_delete, self._path(key)))
 
+    async def concatenate(self, key: str, parts: Sequence[str]) -> None:
+        sources = [self._path(part) for part in parts]
+        try:
+            await self._threads.start(partial(joining.join, self._path(key), sources))
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise BlobsFull from error
+            raise
+
     async def free_bytes(self) -> int:
         return (await self._threads.start(partial(shutil.disk_usage, self._directory))).free
 
@@ -223,18 +233,9 @@ async def open_filesystem(directory: Path, sync_bytes: int) -> AsyncIterator[Fil
 
 
 def _create(path: Path) -> None:
-    path.parent.mkdir(exist_ok=True)
-    _sync_folder(path.parent.parent)  # also when another process made the folder a moment ago
+    folders.require(path.parent)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640))
-    _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    folders.sync(path.parent)
 
 
 def _open(path: Path, flags: int) -> int:
@@ -301,4 +302,4 @@ def _delete(path: Path) -> None:
         path.unlink()
     except FileNotFoundError:
         return
-    _sync_folder(path.parent)
+    folders.sync(path.parent)

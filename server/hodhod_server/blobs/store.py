@@ -1,4 +1,4 @@
-"""The contract of bytes at rest: create, append, read, delete.
+"""The contract of bytes at rest: create, append, concatenate, read, delete.
 
 Small, so that files and object stores can both keep it. Bytes are durable when `durable_bytes` says
 so, never earlier; how often that moves by itself is the store's business (a file is synced every
@@ -9,7 +9,7 @@ chosen by the caller and are URL-safe.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
 
@@ -90,6 +90,14 @@ class BlobStore(Protocol):
 
     async def delete(self, key: str) -> None:
         """Remove the blob for ever, whoever uses it; one that is not there is no error."""
+        ...
+
+    async def concatenate(self, key: str, parts: Sequence[str]) -> None:
+        """A blob with the bytes of `parts`, in order, durable when this returns.
+
+        It replaces what an interrupted attempt left; the parts stay. Raises `BlobMissing`,
+        `BlobsFull`, and then nothing of it is left.
+        """
         ...
 
     async def free_bytes(self) -> int:

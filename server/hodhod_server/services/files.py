@@ -31,4 +31,4 @@ class Files:
 
     def reading(self, file: StoredFile) -> AbstractAsyncContextManager[Reader]:
         """Its bytes. Raises `BlobMissing` where it was removed a moment ago."""
-        return self._blobs.reading(file.media_id)
+        return self._blobs.reading(file.blob_key)

@@ -32,7 +32,7 @@ class Writing:
         self._appender = appender
         self._record_offset = record
         self._sync_s = sync_s
-        self._room = upload.length_bytes - upload.offset_bytes
+        self._room = (upload.length_bytes or 0) - upload.offset_bytes
         self._recorded_at_s = asyncio.get_running_loop().time()
 
     async def receive(self, chunks: AsyncIterator[bytes], turn: Turn) -> None:

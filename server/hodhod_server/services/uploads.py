@@ -227,7 +227,7 @@ def _require_fits(upload: Upload, part: Part) -> None:
         raise OffsetMismatch(offset=upload.offset_bytes)
     if upload.finished_at is not None:
         raise WrongState("the upload is finished")
-    if part.offset_bytes + (part.length_bytes or 0) > upload.length_bytes:
+    if part.offset_bytes + (part.length_bytes or 0) > (upload.length_bytes or 0):
         raise TooLarge("the body is longer than Upload-Length has room for")
 
 

@@ -37,16 +37,19 @@ class NewUpload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
-    """An upload under way, or done."""
+    """An upload under way, or done. `length_bytes` is `None` while its client does not know it."""
 
     media_id: MediaId
     user: UserId
-    length_bytes: int
+    length_bytes: int | None
     offset_bytes: int
     writer_epoch: int
     metadata: str
     expires_at: datetime
     finished_at: datetime | None
+    blob_key: str
+    is_partial: bool
+    concat: str | None
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
@@ -59,6 +62,9 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
             metadata=row["metadata"],
             expires_at=row["expires_at"],
             finished_at=row["finished_at"],
+            blob_key=row["blob_key"],
+            is_partial=row["is_partial"],
+            concat=row["concat"],
         )
 
 
@@ -71,6 +77,8 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     content_type: str
     finished_at: datetime
+    blob_key: str
+    sha256: bytes | None
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
@@ -81,6 +89,8 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
             name=row["name"],
             content_type=row["content_type"],
             finished_at=row["finished_at"],
+            blob_key=row["blob_key"],
+            sha256=row["sha256"],
         )
 
 

@@ -31,7 +31,8 @@ UPDATE uploads SET removed_at = $3 WHERE media_id = $1 AND user_id = $2 AND remo
 UPDATE uploads SET removed_at = $1
 WHERE media_id = ANY (ARRAY(
     SELECT media_id FROM uploads
-    WHERE (finished_at IS NULL AND removed_at IS NULL AND expires_at <= $1) OR removed_at <= $2
+    WHERE ((finished_at IS NULL OR is_partial) AND removed_at IS NULL AND expires_at <= $1)
+        OR removed_at <= $2
     ORDER BY expires_at LIMIT $3
     FOR UPDATE SKIP LOCKED
 ))
@@ -41,10 +42,10 @@ RETURNING media_id
 DELETE FROM uploads WHERE media_id = $1 AND removed_at IS NOT NULL
 
 -- name: find_finished
-SELECT media_id, user_id, length_bytes, name, content_type, finished_at FROM uploads
-WHERE media_id = $1 AND user_id = $2 AND finished_at IS NOT NULL AND removed_at IS NULL
+SELECT * FROM uploads
+WHERE media_id = $1 AND user_id = $2 AND finished_at IS NOT NULL AND removed_at IS NULL AND NOT is_partial
 
 -- name: find_file
 -- For whom a signed link vouches: the owner does not matter.
-SELECT media_id, user_id, length_bytes, name, content_type, finished_at FROM uploads
-WHERE media_id = $1 AND finished_at IS NOT NULL AND removed_at IS NULL
+SELECT * FROM uploads
+WHERE media_id = $1 AND NOT is_partial AND finished_at IS NOT NULL AND removed_at IS NULL
