@@ -19,6 +19,10 @@ class DescriptorFile(io.RawIOBase):
         self._descriptor = descriptor
         self._position = 0
 
+    def anew(self) -> DescriptorFile:
+        """The same file, read from its beginning."""
+        return DescriptorFile(self._descriptor)
+
     def readable(self) -> bool:
         return True
 

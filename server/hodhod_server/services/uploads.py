@@ -203,7 +203,7 @@ class Uploads:
         """Record what is durable. Raises `UploadBusy` where the upload is not ours any more."""
         async with self._database.transaction() as tx:
             advanced = await uploads.advance(tx, upload, offset_bytes, self._lifetime())
-            if advanced is not None and advanced.finished_at is not None:
+            if advanced is not None and _is_file(advanced):
                 await self._finished.enqueue(tx, advanced.user, advanced.media_id)
         if advanced is None:
             raise UploadBusy("taken over or removed", retry_after_s=RETRY_AFTER_S)
@@ -220,6 +220,10 @@ class Uploads:
     def _lifetime(self) -> Lifetime:
         now = self._clock.now()
         return Lifetime(now, now + timedelta(seconds=self._settings.upload_expiry_s))
+
+
+def _is_file(upload: Upload) -> bool:
+    return upload.finished_at is not None and not upload.is_partial
 
 
 def _require_fits(upload: Upload, part: Part) -> None:

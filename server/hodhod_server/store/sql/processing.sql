@@ -2,7 +2,8 @@
 -- The try counts before it begins: a file that kills whoever touches it is given up all the same.
 UPDATE uploads SET processing_tries = processing_tries + 1
 WHERE media_id = $1 AND processing = 'waiting' AND finished_at IS NOT NULL AND removed_at IS NULL
-RETURNING media_id, user_id, coalesce(blob_key, media_id) AS blob_key, length_bytes, content_type,
+    AND NOT is_partial
+RETURNING media_id, user_id, blob_key, length_bytes, content_type,
     processing_tries
 
 -- name: forgive
@@ -18,14 +19,16 @@ WHERE media_id = $1 AND processing = 'waiting' AND finished_at IS NOT NULL AND r
 
 -- name: count_of_user
 SELECT count(*) FROM uploads WHERE user_id = $1 AND processing = 'waiting' AND finished_at IS NOT NULL
+    AND NOT is_partial
 
 -- name: count_waiting
 SELECT count(*) FROM uploads WHERE processing = 'waiting' AND finished_at IS NOT NULL AND removed_at IS NULL
+    AND NOT is_partial
 
 -- name: find_forgotten
 -- Finished long enough ago that whoever finished it would have enqueued it.
 SELECT media_id, user_id FROM uploads
-WHERE processing = 'waiting' AND finished_at <= $1 AND removed_at IS NULL
+WHERE processing = 'waiting' AND finished_at <= $1 AND removed_at IS NULL AND NOT is_partial
 ORDER BY finished_at LIMIT $2
 
 -- name: insert_object
@@ -52,7 +55,7 @@ WHERE media_id = $1 AND ready_at IS NOT NULL ORDER BY name
 -- name: find_abandoned
 -- Bytes that a file names are not to be deleted, whoever shares them.
 SELECT blob_key, EXISTS (
-    SELECT FROM uploads WHERE coalesce(uploads.blob_key, uploads.media_id) = media_objects.blob_key
+    SELECT FROM uploads WHERE uploads.blob_key = media_objects.blob_key
 ) AS is_named
 FROM media_objects
 WHERE (ready_at IS NULL OR media_id IS NULL) AND created_at <= $1
