@@ -14,18 +14,16 @@ from PIL import Image
 
 from hodhod_server import app
 from hodhod_server.app.parts import Loop
-from hodhod_server.domain.ids import MediaId, UserId
 from hodhod_server.processing.contract import Copy
 from hodhod_server.processing.sandbox import Sandbox
-from hodhod_server.services.media_links import MediaLinks
 from hodhod_server.settings import Settings
-from hodhod_server.store.database import Database, Row
+from hodhod_server.store.database import Database
 from tests import recordings
 from tests.clock import FakeClock
-from tests.tus_caller import Answer, TusCaller
+from tests.tus_caller import TusCaller
+from tests.viewers import Viewer, settled
 
 LATITUDE = (35.0, 41.0, 21.0)
-WITHIN_S = 30.0
 
 
 @pytest.fixture
@@ -52,42 +50,6 @@ def photo(kind: str, size: tuple[int, int] = (64, 48)) -> bytes:
     encoded = io.BytesIO()
     Image.effect_noise(size, 60).convert("RGB").save(encoded, kind, exif=exif.tobytes())
     return encoded.getvalue()
-
-
-async def row_of(database: Database, media_id: str) -> Row:
-    async with database.connection() as connection:
-        row = await connection.fetchrow("SELECT * FROM uploads WHERE media_id = $1", media_id)
-    assert row is not None
-    return row
-
-
-async def settled(database: Database, media_id: str) -> Row:
-    """The row once its file was looked at."""
-    async with asyncio.timeout(WITHIN_S):
-        while True:
-            row = await row_of(database, media_id)
-            if row["processing"] != "waiting":
-                return row
-            await asyncio.sleep(0.05)
-
-
-class Viewer:
-    """Downloads with fresh links."""
-
-    def __init__(self, caller: TusCaller, links: MediaLinks, reader: UserId) -> None:
-        self._caller = caller
-        self._links = links
-        self._reader = reader
-
-    async def get(self, media_id: str, name: str = "") -> Answer:
-        url, _ = self._links.mint(MediaId(media_id), self._reader)
-        path, _, query = url.partition("?")
-        return await self._caller.get(f"{path}/{name}?{query}" if name else url)
-
-
-@pytest.fixture
-def viewer(omid: TusCaller, links: MediaLinks, reader: UserId) -> Viewer:
-    return Viewer(omid, links, reader)
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "avif", "tiff"])

@@ -67,6 +67,8 @@ class Files:
         return self._blobs.reading(file.blob_key)
 
     async def _must_wait(self, file: StoredFile) -> bool:
+        if self._settings.clamd and self._settings.unscanned == "hold":
+            return True
         if not self._settings.strips_metadata:
             return False
         try:

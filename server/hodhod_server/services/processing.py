@@ -19,6 +19,7 @@ from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.errors import Overloaded
 from hodhod_server.domain.ids import MediaId, random_public_id
 from hodhod_server.processing import magic
+from hodhod_server.processing.clamd import ScannerUnavailable, scanner_of
 from hodhod_server.processing.contract import Derived, Details, Nature
 from hodhod_server.processing.sandbox import ChildFailed, Findings, Sandbox
 from hodhod_server.services.spool import Spool, patched
@@ -66,6 +67,7 @@ class Processing:
         self._settings = settings
         self._spool = Spool(blobs, scratch)
         self._sandbox = Sandbox(settings, scratch)
+        self._scanner = scanner_of(settings)
         self._announcer = announcer
 
     async def process(self, media_id: MediaId) -> float | None:
@@ -77,7 +79,7 @@ class Processing:
         with metrics.PROCESSING_SECONDS.time(), metrics.PROCESSING_RUNNING.track_inprogress():
             try:
                 return await self._try(raw)
-            except (Overloaded, BlobsFull, OSError) as error:
+            except (Overloaded, BlobsFull, OSError, ScannerUnavailable) as error:
                 return await self._forgive(raw, error)
 
     async def _forgive(self, raw: Raw, error: Exception) -> float:
@@ -94,12 +96,30 @@ class Processing:
             return None
         try:
             async with self._spool.holding(raw) as source:
+                if await self._is_infected(source):
+                    log.warning("media.infected")
+                    await self._settle(raw, _outcome(raw, "infected", magic.OCTETS), [], None)
+                    return None
                 return await self._look_at(raw, source)
         except BlobMissing:
             await self._give_up(raw, "missing", None)
             return None
         except ChildFailed as failure:
             return await self._again(raw, str(failure), None)
+
+    async def _is_infected(self, source: IO[bytes]) -> bool:
+        """Raises `ScannerUnavailable` where nothing is served unseen."""
+        if not self._settings.clamd:
+            return False
+        try:
+            is_infected = await self._scanner.is_infected(source)
+        except ScannerUnavailable as error:
+            metrics.SCANS.labels(str(error)).inc()
+            if self._settings.unscanned == "hold":
+                raise
+            return False
+        metrics.SCANS.labels("infected" if is_infected else "clean").inc()
+        return is_infected
 
     async def _look_at(self, raw: Raw, source: IO[bytes]) -> float | None:
         async with self._sandbox.looking_at(source, raw.claimed_type) as found:

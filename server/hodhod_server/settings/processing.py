@@ -53,5 +53,14 @@ class ProcessingSettings:
     strips_metadata: bool = True
     """Blank where and with what a photo was taken before anybody can download it."""
 
+    clamd: Annotated[str, Field(pattern=r"^(/.+|\S+:\d+)?$")] = ""
+    """A virus scanner: `/path/of/its/socket` or `host:port`. Empty: none."""
+
+    scan_s: PositiveS = 120.0
+    """How long a scan may take."""
+
+    unscanned: Literal["hold", "serve"] = "hold"
+    """What happens to files while the scanner does not answer, or finds one too large."""
+
     grace_s: Positive = 3600
     """What a crash or a replacement left behind is deleted when it is older than this."""
