@@ -60,7 +60,7 @@ from hodhod._models import (
 from hodhod._security import Guards, LinkedDevice, Security
 from hodhod._sign_in import PendingLink, SignIn
 from hodhod._signup import Challenge
-from hodhod_wire.events import Changed, Created, File, Joined, Left, Removed, Text
+from hodhod_wire.events import Changed, Created, File, Joined, Left, MediaReady, Removed, Text
 
 __all__ = [
     "AccountNotice",
@@ -92,6 +92,7 @@ __all__ = [
     "Joined",
     "Left",
     "LinkedDevice",
+    "MediaReady",
     "Member",
     "Membership",
     "Message",

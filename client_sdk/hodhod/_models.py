@@ -187,7 +187,7 @@ class Message(Struct, frozen=True, kw_only=True):
 
     @property
     def notice(self) -> Notice | None:
-        """What the server wrote about a group or channel: `Joined` …; `None` for a message."""
+        """What the server wrote: `Joined`, `MediaReady` …; `None` for a message."""
         return self.body if isinstance(self.body, Notice) else None
 
     def __str__(self) -> str:
@@ -380,6 +380,8 @@ def _told(notice: Notice) -> str:
             return f"joined: {', '.join(map(str, notice.users))}"
         case events.Left() | events.Removed():
             return f"{type(notice).__name__.lower()}: {notice.user}"
+        case events.MediaReady():
+            return f"file of {notice.size} bytes is ready"
         case events.Changed():
             given = [name for name in notice.__struct_fields__ if getattr(notice, name) is not None]
             return f"changed: {', '.join(given)}"

@@ -76,6 +76,8 @@ class ErrorCode(StrEnum):
     UPLOAD_EXPIRED = "upload_expired"
     UPLOAD_BUSY = "upload_busy"
     OFFSET_MISMATCH = "offset_mismatch"
+    CHECKSUM_MISMATCH = "checksum_mismatch"
+    FILE_TYPE_REFUSED = "file_type_refused"
     TUS_VERSION_UNSUPPORTED = "tus_version_unsupported"
     STORAGE_FULL = "storage_full"
     LINK_INVALID = "link_invalid"
@@ -267,6 +269,15 @@ ERROR_TEXTS: Final[dict[ErrorCode, ErrorText]] = {
     ),
     ErrorCode.OFFSET_MISMATCH: ErrorText(
         "The offset differs from the server's.", "جایگاه با سرور نمی‌خواند.", may_retry=True
+    ),
+    ErrorCode.CHECKSUM_MISMATCH: ErrorText(
+        "The bytes were damaged on their way. Please send them again.",
+        "داده‌ها در راه آسیب دیده‌اند. لطفاً دوباره بفرستید.",
+        may_retry=True,
+    ),
+    ErrorCode.FILE_TYPE_REFUSED: ErrorText(
+        "Files of this type cannot be sent here.",
+        "فرستادن این نوع پرونده در اینجا ممکن نیست.",
     ),
     ErrorCode.TUS_VERSION_UNSUPPORTED: ErrorText(
         "This version of the tus protocol is not supported.",

@@ -113,7 +113,7 @@ async def test_a_voice_note_gets_its_waveform_and_an_opus_copy(
     assert (row["content_type"], row["duration_ms"]) == ("audio/wav", 2048)
     assert len(row["waveform"]) == 100
     assert list(row["waveform"][::20]) == sorted(row["waveform"][::20]), "it grows louder"
-    assert (row["waveform"][0], row["waveform"][-1]) == ("0", "v")
+    assert row["waveform"][0] == "0"
     voice = await viewer.get(media_id, "voice")
     assert voice.headers["Content-Type"] == "audio/ogg"
     assert len(voice.body) < len(recordings.voice()) / 4

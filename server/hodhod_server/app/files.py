@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import AsyncIterator
 from typing import Final
 
 from hodhod_server.app.parts import Parts, Role, keys_of
 from hodhod_server.blobs.filesystem import open_filesystem
+from hodhod_server.cluster.broker_redis import RedisBroker
+from hodhod_server.cluster.redis_pool import open_redis
 from hodhod_server.domain.clock import Clock
+from hodhod_server.domain.ids import GatewayId
 from hodhod_server.media.downloads import Downloads
 from hodhod_server.media.routes import add_media
 from hodhod_server.media.tus import Tus
+from hodhod_server.services.account_notices import NobodyHere
+from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.expiry import Expiry
 from hodhod_server.services.files import Files
 from hodhod_server.services.finished_files import FinishedFiles
 from hodhod_server.services.media_links import MediaLinks
-from hodhod_server.services.processing import NoAnnouncer, Processing
-from hodhod_server.services.sessions import NoAnnouncer as NoSessionAnnouncer
-from hodhod_server.services.sessions import Sessions
+from hodhod_server.services.media_news import MediaNews
+from hodhod_server.services.messaging import Announcer
+from hodhod_server.services.processing import Processing
+from hodhod_server.services.processing_news import ProcessingNews
+from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.services.uploads import Uploads
 from hodhod_server.settings import Settings
 from hodhod_server.store.database import (
@@ -41,10 +49,14 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
     async with (
         open_database(settings.database, Role.MEDIA) as database,
         open_filesystem(own.directory, own.sync_bytes) as blobs,
+        open_redis(settings.redis) as redis,
     ):
-        sessions = Sessions(database, keys, clock, settings.security, NoSessionAnnouncer())
+        broker = RedisBroker(redis, settings.redis.prefix, GatewayId(secrets.token_hex(8)))
+        delivery = Delivery(broker, NobodyHere())
+        news = MediaNews(database, Announcer(delivery), clock)
+        sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
         finished = FinishedFiles(database, blobs, clock, settings.processing)
-        uploads = Uploads(database, blobs, clock, own, finished)
+        uploads = Uploads(database, blobs, clock, own, news.note, finished)
         tus = Tus(uploads, upload_bytes_max=own.upload_bytes_max)
         links = MediaLinks(
             keys.media_link, clock, link_s=own.link_s, base_url=settings.public.media_url
@@ -56,7 +68,7 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
             Files(database, blobs, settings.processing), links, readers_max=own.readers_max
         )
         add_media(app, tus, downloads)
-        yield Parts(app=app, loops=(sessions.run,))
+        yield Parts(app=app, loops=(sessions.run, uploads.run, news.run, *delivery.loops))
 
 
 @contextlib.asynccontextmanager
@@ -66,19 +78,22 @@ async def worker(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
     async with (
         open_database(settings.database, Role.WORKER) as database,
         open_filesystem(own.directory, own.sync_bytes) as blobs,
+        open_redis(settings.redis) as redis,
     ):
+        broker = RedisBroker(redis, settings.redis.prefix, GatewayId(secrets.token_hex(8)))
+        delivery = Delivery(broker, NobodyHere())
+        news = MediaNews(database, Announcer(delivery), clock)
         sweeper = Sweeper(
             Uploads(database, blobs, clock, own),
             Expiry(database, clock, sends_kept_days=settings.signup.sends_kept_days),
             FinishedFiles(database, blobs, clock, settings.processing),
             every_s=settings.worker.sweep_s,
         )
-        processing = Processing(
-            database, blobs, clock, settings.processing, own.directory / SCRATCH, NoAnnouncer()
-        )
+        scratch, told = own.directory / SCRATCH, ProcessingNews(database, news)
+        processing = Processing(database, blobs, clock, settings.processing, scratch, told)
         jobs = JobQueue(
             settings.database, processing.process, parallel=settings.processing.parallel
         )
         app = new_app()
         add_health(app, database.is_reachable)
-        yield Parts(app=app, loops=(sweeper.run, jobs.run))
+        yield Parts(app=app, loops=(sweeper.run, jobs.run, *delivery.loops))

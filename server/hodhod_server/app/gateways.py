@@ -41,6 +41,7 @@ from hodhod_server.services.groups import Groups
 from hodhod_server.services.inside import Inside
 from hodhod_server.services.invites import Invites
 from hodhod_server.services.media_links import MediaLinks
+from hodhod_server.services.media_news import MediaNews
 from hodhod_server.services.membership import Membership
 from hodhod_server.services.messaging import Announcer, Messaging
 from hodhod_server.services.positions import PositionKeeper
@@ -90,6 +91,8 @@ async def gateway(
         rights, delivery = fanout.rights, fanout.delivery
         posting = Posting(rights, SlowPace(redis, prefix), clock)
         announcer = Announcer(delivery)
+        news = MediaNews(database, announcer, clock)
+        announcer.when_awaiting(news.note)
         writer = _writer(log_only, settings, clock, announcer, posting)
         links = MediaLinks(keys.media_link, clock, link_s=settings.media.link_s)
         changes = ChatChanges(database, rights, delivery, announcer, broker, clock)
@@ -121,7 +124,7 @@ async def gateway(
         yield Parts(
             app=app,
             loops=(
-                *(probe.run, writer.run),
+                *(probe.run, writer.run, news.run),
                 *(entrance.house.errands.run, entrance.heartbeats.run),
                 *fanout.loops,
                 *(inside.syncing.run, inside.positions.run, sessions.run),

@@ -10,7 +10,7 @@ marked row, and the sweep finishes the work: no bytes are left behind without a 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -26,19 +26,27 @@ from hodhod_server.blobs.store import (
 )
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.errors import (
-    OffsetMismatch,
+    Forbidden,
+    Malformed,
+    Overloaded,
     RateLimited,
-    StorageFull,
     TooLarge,
-    UploadBusy,
-    UploadExpired,
-    UploadNotFound,
     WrongState,
 )
 from hodhod_server.domain.ids import MediaId, UserId, random_public_id
+from hodhod_server.domain.upload_errors import (
+    FileTypeRefused,
+    OffsetMismatch,
+    StorageFull,
+    UploadBusy,
+    UploadExpired,
+    UploadNotFound,
+)
 from hodhod_server.services.finished_files import Finished, LeftToTheSweep
+from hodhod_server.services.upload_checksums import Checksum
+from hodhod_server.services.upload_handover import Handover
 from hodhod_server.services.upload_turns import RETRY_AFTER_S, Turns
-from hodhod_server.services.upload_writing import Writing
+from hodhod_server.services.upload_writing import Writing, WritingLimits
 from hodhod_server.settings import MediaSettings
 from hodhod_server.store import uploads
 from hodhod_server.store.database import Database
@@ -51,15 +59,20 @@ MANY_RETRY_AFTER_S: Final = 60.0
 ABANDONED_AFTER: Final = timedelta(minutes=5)  # a removal that takes longer was interrupted
 SWEEP_ROWS: Final = 100
 
-__all__ = ["NewUpload", "Part", "Upload", "Uploads"]
+__all__ = ["Checksum", "NewUpload", "Part", "Upload", "Uploads"]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of an upload on its way in. `length_bytes` is unknown for a chunked body."""
+    """A piece of an upload on its way in. `length_bytes` is unknown for a chunked body.
+
+    `upload_length_bytes` is the whole upload's, told by a client that did not know it before.
+    """
 
     offset_bytes: int
     length_bytes: int | None
     chunks: AsyncIterator[bytes]
+    checksum: Checksum | None = None
+    upload_length_bytes: int | None = None
 
 
 class Uploads:
@@ -71,6 +84,7 @@ class Uploads:
         blobs: BlobStore,
         clock: Clock,
         settings: MediaSettings,
+        on_finished: Callable[[MediaId], None] = lambda media_id: None,
         finished: Finished | None = None,
     ) -> None:
         self._database = database
@@ -78,11 +92,38 @@ class Uploads:
         self._blobs = blobs
         self._clock = clock
         self._settings = settings
+        self._on_finished = on_finished
         self._turns = Turns(writers_max=settings.writers_max, idle_s=settings.idle_s)
+        self._handover = Handover(database, blobs, self._turns)
+        self._limits = WritingLimits(settings.sync_s, settings.upload_bytes_max)
+
+    async def run(self) -> None:
+        """Let other processes have what they ask for, until cancelled."""
+        await self._handover.run()
 
     async def create(self, user: UserId, new: NewUpload) -> Upload:
-        """Raises `TooLarge`, `StorageFull`, `RateLimited`. An empty file is finished at once."""
-        await self._require_room(new.length_bytes)
+        """An empty file is finished at once, and so is one that is made of others.
+
+        Raises `TooLarge`, `FileTypeRefused`, `StorageFull`, `RateLimited`; for parts also
+        `UploadNotFound` and `WrongState`.
+        """
+        if not new.is_partial:
+            self._require_type(new.content_type)
+        if new.parts:
+            return await self._concatenate(user, new)
+        await self._require_room(new.length_bytes or 0)
+        upload = await self._insert(user, new)
+        try:
+            await self._blobs.create(upload.blob_key)
+        except BlobsFull:
+            await self.terminate(user, upload.media_id)
+            raise StorageFull(retry_after_s=FULL_RETRY_AFTER_S) from None
+        if new.length_bytes == 0:
+            nothing = Part(offset_bytes=0, length_bytes=0, chunks=_nothing())
+            return await self.write(user, upload.media_id, nothing)
+        return upload
+
+    async def _insert(self, user: UserId, new: NewUpload) -> Upload:
         media_id = MediaId(random_public_id())
         async with self._database.connection() as connection:
             upload = await uploads.insert(
@@ -95,16 +136,41 @@ class Uploads:
             )
         if upload is None:
             raise RateLimited("too many unfinished uploads", retry_after_s=MANY_RETRY_AFTER_S)
-        try:
-            await self._blobs.create(media_id)
-        except BlobsFull:
-            await self.terminate(user, media_id)
-            raise StorageFull(retry_after_s=FULL_RETRY_AFTER_S) from None
-        if new.length_bytes == 0:
-            return await self.write(
-                user, media_id, Part(offset_bytes=0, length_bytes=0, chunks=_nothing())
-            )
         return upload
+
+    async def _concatenate(self, user: UserId, new: NewUpload) -> Upload:
+        """A file of finished parts, which are removed: it has their bytes. Asked again, it is the
+        same file: the answer to a long request is easily lost.
+        """
+        async with self._database.connection() as connection:
+            if known := await uploads.find_final(connection, user, new.parts):
+                return known
+            found = await uploads.find_parts(connection, user, new.parts)
+        parts = _all_whole(new.parts, found)
+        length_bytes = sum(self._require_alive(part).offset_bytes for part in parts)
+        await self._require_room(length_bytes)
+        upload = await self._insert(user, msgspec.structs.replace(new, length_bytes=length_bytes))
+        try:
+            upload = await self._begin_writing(user, upload.media_id)
+            await self._blobs.concatenate(upload.blob_key, [part.blob_key for part in parts])
+            upload = await self._advance(upload, length_bytes)
+        except Exception as error:
+            await self.terminate(user, upload.media_id)
+            if isinstance(error, BlobsFull):
+                raise StorageFull(retry_after_s=FULL_RETRY_AFTER_S) from None
+            if isinstance(error, BlobMissing):
+                raise UploadNotFound from None  # made to another file a moment ago, or expired
+            raise
+        for part in parts:
+            await self._discard(user, part.media_id)
+        return upload
+
+    async def _discard(self, user: UserId, media_id: MediaId) -> None:
+        """Remove a part that is not needed any more; the sweep does what fails here."""
+        with contextlib.suppress(OSError, Overloaded):
+            async with self._database.connection() as connection:
+                await uploads.mark_removed(connection, user, media_id, self._clock.now())
+            await self._remove(media_id)
 
     async def load(self, user: UserId, media_id: MediaId) -> Upload:
         """Where to go on. Whoever is writing is asked to stop first: its connection is probably
@@ -112,23 +178,33 @@ class Uploads:
 
         Raises `UploadNotFound`, `UploadExpired`, `UploadBusy`.
         """
-        await self._load(user, media_id)
+        upload = await self._load(user, media_id)
+        if upload.finished_at is not None or upload.is_final:
+            return upload
         await self._turns.end(media_id)
-        return await self._load(user, media_id)
+        async with self._appending(media_id):
+            return await self._load(user, media_id)
 
     async def write(self, user: UserId, media_id: MediaId, part: Part) -> Upload:
         """Take a piece, and the turn from whoever is writing. What came is kept, whatever ends it.
 
         Raises `UploadNotFound`, `UploadExpired`, `UploadBusy`, `OffsetMismatch`, `WrongState`,
-        `TooLarge`, `StorageFull`, `Malformed`, `Overloaded`, and what `part.chunks` raises. A piece
-        known to be too long is refused whole; of one that turns out to be, what fits is kept.
+        `TooLarge`, `StorageFull`, `Malformed`, `ChecksumMismatch`, `Overloaded`, and what
+        `part.chunks` raises. A piece known to be too long is refused whole; of one that turns out
+        to be, what fits is kept.
         """
         await self._load(user, media_id)  # a stranger must not interrupt anybody
         async with self._turns.take(media_id) as turn, self._appending(media_id) as appender:
             upload = await self._begin_writing(user, media_id)
-            _require_fits(upload, part)
+            turn.epoch = upload.writer_epoch
+            _require_at(upload, part)
+            if part.upload_length_bytes is not None:
+                upload = await self._declare_length(upload, part.upload_length_bytes)
+            self._require_fits(upload, part)
             await appender.start_at(upload.offset_bytes)
-            writing = Writing(upload, appender, self._advance, sync_s=self._settings.sync_s)
+            writing = Writing(
+                upload, appender, self._advance, checksum=part.checksum, limits=self._limits
+            )
             await writing.receive(part.chunks, turn)
             return writing.upload
 
@@ -161,11 +237,33 @@ class Uploads:
             if len(batch) < SWEEP_ROWS:
                 return removed
 
-    async def _require_room(self, length_bytes: int) -> None:
+    def _require_type(self, content_type: str) -> None:
+        kind = content_type.partition("/")[0] + "/*"
+        if {content_type, kind} & set(self._settings.refused_types):
+            raise FileTypeRefused(content_type=content_type)
+
+    def _require_fits(self, upload: Upload, part: Part) -> None:
+        end = self._settings.upload_bytes_max
+        if upload.length_bytes is not None:
+            end = upload.length_bytes
+        if part.offset_bytes + (part.length_bytes or 0) > end:
+            raise TooLarge("the body is longer than Upload-Length has room for")
+
+    async def _declare_length(self, upload: Upload, length_bytes: int) -> Upload:
+        if upload.length_bytes == length_bytes:
+            return upload
+        await self._require_room(length_bytes, upload.offset_bytes)
+        async with self._database.connection() as connection:
+            declared = await uploads.declare_length(connection, upload, length_bytes)
+        if declared is None:
+            raise Malformed("Upload-Length is told once, and is not less than what is there")
+        return declared
+
+    async def _require_room(self, length_bytes: int, present_bytes: int = 0) -> None:
         if length_bytes > self._settings.upload_bytes_max:
             raise TooLarge(upload_bytes_max=self._settings.upload_bytes_max)
         free_bytes = await self._blobs.free_bytes()
-        if free_bytes - length_bytes < self._settings.free_bytes_min:
+        if free_bytes - (length_bytes - present_bytes) < self._settings.free_bytes_min:
             raise StorageFull(retry_after_s=FULL_RETRY_AFTER_S)
 
     async def _load(self, user: UserId, media_id: MediaId) -> Upload:
@@ -179,7 +277,8 @@ class Uploads:
     def _require_alive(self, upload: Upload | None) -> Upload:
         if upload is None:
             raise UploadNotFound
-        if upload.finished_at is None and upload.expires_at <= self._clock.now():
+        may_expire = upload.finished_at is None or upload.is_partial
+        if may_expire and upload.expires_at <= self._clock.now():
             raise UploadExpired
         return upload
 
@@ -187,7 +286,7 @@ class Uploads:
     async def _appending(self, media_id: MediaId) -> AsyncIterator[Appender]:
         """The blob for writing; the store's refusals become ours."""
         try:
-            async with self._blobs.appending(media_id) as appender:
+            async with self._handover.appending(media_id) as appender:
                 yield appender
         except BlobMissing:
             raise UploadNotFound from None  # created by a process that died before it answered
@@ -210,6 +309,7 @@ class Uploads:
         metrics.UPLOADED_BYTES.inc(offset_bytes - upload.offset_bytes)
         if advanced.finished_at is not None:
             metrics.UPLOADS_FINISHED.inc()
+            self._on_finished(upload.media_id)
         return advanced
 
     async def _remove(self, media_id: MediaId) -> None:
@@ -226,13 +326,23 @@ def _is_file(upload: Upload) -> bool:
     return upload.finished_at is not None and not upload.is_partial
 
 
-def _require_fits(upload: Upload, part: Part) -> None:
+def _require_at(upload: Upload, part: Part) -> None:
+    if upload.is_final:
+        raise Forbidden("a final upload is made of its parts")
     if part.offset_bytes != upload.offset_bytes:
         raise OffsetMismatch(offset=upload.offset_bytes)
     if upload.finished_at is not None:
         raise WrongState("the upload is finished")
-    if part.offset_bytes + (part.length_bytes or 0) > (upload.length_bytes or 0):
-        raise TooLarge("the body is longer than Upload-Length has room for")
+
+
+def _all_whole(wanted: Sequence[MediaId], found: Mapping[MediaId, Upload]) -> list[Upload]:
+    """Raises `UploadNotFound`, `WrongState`."""
+    if not found.keys() >= set(wanted):
+        raise UploadNotFound("a partial upload is not there")
+    parts = [found[media_id] for media_id in wanted]
+    if any(part.finished_at is None for part in parts):
+        raise WrongState("a partial upload is not finished")
+    return parts
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -185,6 +185,9 @@ class MediaSettings:
     free_bytes_min: Annotated[int, Field(ge=0)] = 256 * 1024**2
     """An upload that would leave less than this on the disk is refused when it is created."""
 
+    refused_types: tuple[str, ...] = ()
+    """Media types that nobody may upload, such as `application/x-msdownload` or `video/*`."""
+
     link_s: Positive = 3600
     """How long a download address works: long enough to play a film that was started."""
 

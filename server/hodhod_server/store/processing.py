@@ -13,6 +13,7 @@ import msgspec
 from hodhod_server.domain.ids import MediaId, UserId
 from hodhod_server.store.database import Row, Tx, rows_affected
 from hodhod_server.store.queries import Queries
+from hodhod_wire.events import MediaObject
 
 SQL: Final = Queries.load("processing")
 BEGIN: Final = SQL["begin"]
@@ -25,6 +26,7 @@ INSERT_OBJECT: Final = SQL["insert_object"]
 FINISH_OBJECT: Final = SQL["finish_object"]
 EXCHANGE_OBJECT: Final = SQL["exchange_object"]
 FIND_OBJECT: Final = SQL["find_object"]
+FIND_FACTS: Final = SQL["find_facts"]
 OBJECTS_OF: Final = SQL["objects_of"]
 FIND_ABANDONED: Final = SQL["find_abandoned"]
 DELETE_OBJECT: Final = SQL["delete_object"]
@@ -67,6 +69,20 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     blur: str = ""
     waveform: str = ""
     codecs: list[str] = []
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a file that was looked at."""
+
+    user: int
+    state: str
+    length_bytes: int
+    content_type: str
+    width: int | None
+    height: int | None
+    duration_ms: int | None
+    blur: str
+    waveform: str
 
 
 class MadeObject(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,6 +188,17 @@ async def find_object(tx: Tx, media_id: MediaId, name: str) -> StoredObject | No
     """A copy of a file, whoever asks: the caller has checked that it may be read."""
     row = await tx.fetchrow(FIND_OBJECT, media_id, name)
     return None if row is None else StoredObject(**row)
+
+
+async def find_facts(tx: Tx, media_id: MediaId) -> Facts | None:
+    """What was found out; `None` while it waits."""
+    row = await tx.fetchrow(FIND_FACTS, media_id)
+    return None if row is None else Facts(**row)
+
+
+async def objects_of(tx: Tx, media_id: MediaId) -> list[MediaObject]:
+    """The copies that may be served, as chats are told of them."""
+    return [MediaObject(**row) for row in await tx.fetch(OBJECTS_OF, media_id)]
 
 
 async def find_abandoned(tx: Tx, created_before: datetime, rows_max: int) -> list[Abandoned]:

@@ -88,6 +88,8 @@ HTTP_STATUS: Final[dict[ErrorCode, int]] = {
     ErrorCode.UPLOAD_EXPIRED: 410,
     ErrorCode.UPLOAD_BUSY: 423,
     ErrorCode.OFFSET_MISMATCH: 409,
+    ErrorCode.CHECKSUM_MISMATCH: 460,
+    ErrorCode.FILE_TYPE_REFUSED: 415,
     ErrorCode.TUS_VERSION_UNSUPPORTED: 412,
     ErrorCode.STORAGE_FULL: 507,
     ErrorCode.LINK_INVALID: 403,

@@ -48,8 +48,13 @@ UPDATE media_objects SET blob_key = $2, name = 'old', created_at = $3 WHERE blob
 SELECT blob_key, content_type, length_bytes FROM media_objects
 WHERE media_id = $1 AND name = $2 AND ready_at IS NOT NULL
 
+-- name: find_facts
+SELECT user_id AS user, processing AS state, length_bytes, content_type, width, height, duration_ms, blur,
+    waveform
+FROM uploads WHERE media_id = $1 AND processing <> 'waiting' AND removed_at IS NULL
+
 -- name: objects_of
-SELECT name, content_type, length_bytes, width, height, duration_ms FROM media_objects
+SELECT name, content_type AS type, length_bytes AS size, width, height, duration_ms FROM media_objects
 WHERE media_id = $1 AND ready_at IS NOT NULL ORDER BY name
 
 -- name: find_abandoned
