@@ -1,4 +1,4 @@
-"""Films and voices made by tests: short, real, and the same each time."""
+"""Photos, films and voices made by tests: short and real."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from fractions import Fraction
 from typing import Final
 
 import av
+from PIL import Image
 
 FRAMES: Final = 30
 VOICE_RATE: Final = 16_000
+LATITUDE: Final = (35.0, 41.0, 21.0)
 
 
 @functools.cache
@@ -77,3 +79,14 @@ def frames_of(content: bytes) -> int:
     """How many pictures a film has."""
     with av.open(io.BytesIO(content), "r") as container:
         return sum(1 for _ in container.decode(video=0))
+
+
+def photo(kind: str, size: tuple[int, int] = (64, 48)) -> bytes:
+    """A picture that tells where it was taken, and that it has to be turned."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "the maker of the camera"
+    exif[0x8825] = {1: "N", 2: LATITUDE, 3: "E", 4: LATITUDE}
+    encoded = io.BytesIO()
+    Image.effect_noise(size, 60).convert("RGB").save(encoded, kind, exif=exif.tobytes())
+    return encoded.getvalue()

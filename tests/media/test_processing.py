@@ -23,8 +23,6 @@ from tests.clock import FakeClock
 from tests.tus_caller import TusCaller
 from tests.viewers import Viewer, settled
 
-LATITUDE = (35.0, 41.0, 21.0)
-
 
 @pytest.fixture
 async def worker(settings: Settings, clock: FakeClock) -> AsyncIterator[None]:
@@ -41,22 +39,11 @@ async def forever(loop: Loop) -> None:
     await loop()
 
 
-def photo(kind: str, size: tuple[int, int] = (64, 48)) -> bytes:
-    """A picture that tells where it was taken, and that it has to be turned."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    exif[0x010F] = "the maker of the camera"
-    exif[0x8825] = {1: "N", 2: LATITUDE, 3: "E", 4: LATITUDE}
-    encoded = io.BytesIO()
-    Image.effect_noise(size, 60).convert("RGB").save(encoded, kind, exif=exif.tobytes())
-    return encoded.getvalue()
-
-
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "avif", "tiff"])
 async def test_a_photo_loses_its_place_and_nothing_else_before_anybody_gets_it(
     kind: str, worker: None, sara: TusCaller, viewer: Viewer, database: Database
 ) -> None:
-    content = photo(kind)
+    content = recordings.photo(kind)
     media_id = await sara.upload(content, "کوه.txt", "text/html")
     row = await settled(database, media_id)
     assert (row["processing"], row["content_type"]) == ("done", f"image/{kind}")
@@ -65,7 +52,7 @@ async def test_a_photo_loses_its_place_and_nothing_else_before_anybody_gets_it(
     assert len(answer.body) == len(content), "messages name its size"
     assert hashlib.sha256(answer.body).digest() == row["sha256"]
     before, after = Image.open(io.BytesIO(content)), Image.open(io.BytesIO(answer.body))
-    assert before.getexif().get_ifd(0x8825)[2] == LATITUDE
+    assert before.getexif().get_ifd(0x8825)[2] == recordings.LATITUDE
     assert not any(after.getexif().get_ifd(0x8825).values())
     assert after.getexif()[0x0112] == 6
     assert after.convert("RGB").tobytes() == before.convert("RGB").tobytes(), "not a pixel changed"
@@ -79,7 +66,7 @@ async def test_a_photo_loses_its_place_and_nothing_else_before_anybody_gets_it(
 async def test_until_then_a_photo_is_not_ready_and_other_files_are(
     sara: TusCaller, viewer: Viewer
 ) -> None:
-    photo_id, other_id = await sara.upload(photo("jpeg")), await sara.upload(b"a text")
+    photo_id, other_id = await sara.upload(recordings.photo("jpeg")), await sara.upload(b"a text")
     answer = await viewer.get(photo_id)
     assert (answer.status, answer.code) == (409, "media_not_ready")
     assert (await viewer.get(photo_id, "thumb")).code == "media_not_ready"

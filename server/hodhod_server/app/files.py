@@ -91,9 +91,7 @@ async def worker(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         )
         scratch, told = own.directory / SCRATCH, ProcessingNews(database, news)
         processing = Processing(database, blobs, clock, settings.processing, scratch, told)
-        jobs = JobQueue(
-            settings.database, processing.process, parallel=settings.processing.parallel
-        )
+        jobs = JobQueue(settings.database, processing.process, settings.processing)
         app = new_app()
         add_health(app, database.is_reachable)
         yield Parts(app=app, loops=(sweeper.run, jobs.run, *delivery.loops))

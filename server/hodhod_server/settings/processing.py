@@ -26,6 +26,9 @@ class ProcessingSettings:
     retry_s: PositiveS = 5.0
     """Before the second try; each further one waits four times as long."""
 
+    silence_s: Annotated[float, Field(ge=1)] = 30.0
+    """A worker that was not heard of for so long is dead, and its files are looked at again."""
+
     cpu_s: Positive = 120
     """CPU seconds of the process that looks at one file."""
 

@@ -20,13 +20,12 @@ from pgqueuer.queries import Queries
 
 from hodhod_server.domain.errors import Overloaded
 from hodhod_server.domain.ids import MediaId
-from hodhod_server.settings import DatabaseSettings
+from hodhod_server.settings import DatabaseSettings, ProcessingSettings
 from hodhod_server.store.database import StoreError, Tx, open_own_connection
 from hodhod_server.telemetry import logs
 
 log = logs.get("jobs")
 ENTRYPOINT: Final = "media"
-SILENCE_S: Final = 30.0  # a worker not heard of for so long is dead: its jobs are repeated
 POLL_S: Final = 5.0  # should a notification be lost
 RECONNECT_S: Final = 1.0
 
@@ -49,10 +48,13 @@ def _queries(connection: object) -> Queries:
 class JobQueue:
     """The worker's end of the queue."""
 
-    def __init__(self, settings: DatabaseSettings, work: Work, *, parallel: int) -> None:
+    def __init__(
+        self, settings: DatabaseSettings, work: Work, processing: ProcessingSettings
+    ) -> None:
         self._settings = settings
         self._work = work
-        self._parallel = parallel
+        self._parallel = processing.parallel
+        self._silence = timedelta(seconds=processing.silence_s)
 
     async def run(self) -> None:
         """Do jobs for ever, on a connection of its own and on another when that fails."""
@@ -75,7 +77,7 @@ class JobQueue:
                 dequeue_timeout=timedelta(seconds=POLL_S),
                 batch_size=1,
                 max_concurrent_tasks=self._parallel,
-                heartbeat_timeout=timedelta(seconds=SILENCE_S),
+                heartbeat_timeout=self._silence,
                 shutdown_on_listener_failure=True,
             )
         finally:
