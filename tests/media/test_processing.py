@@ -14,8 +14,10 @@ from PIL import Image
 
 from hodhod_server import app
 from hodhod_server.app.parts import Loop
+from hodhod_server.blobs.filesystem import open_filesystem
 from hodhod_server.processing.contract import Copy
 from hodhod_server.processing.sandbox import Sandbox
+from hodhod_server.services.finished_files import FinishedFiles
 from hodhod_server.settings import Settings
 from hodhod_server.store.database import Database
 from tests import recordings
@@ -123,3 +125,21 @@ async def test_smaller_copies_are_made_where_the_operator_wants_them(
             copy = found.outputs[Copy.P240]
             copy.seek(0)
             assert recordings.frames_of(copy.read()) == 30
+
+
+async def test_a_file_that_is_removed_takes_its_copies_along(
+    worker: None, sara: TusCaller, database: Database, settings: Settings, clock: FakeClock
+) -> None:
+    media_id = await sara.upload(recordings.photo("jpeg"))
+    await settled(database, media_id)
+    assert len(_stored(settings)) == 3, "as it came, as it is served, and small"
+    assert (await sara.ask("DELETE", f"/v1/uploads/{media_id}")).status == 204
+    clock.advance(settings.processing.grace_s + 1)
+    async with open_filesystem(settings.media.directory, 2**20) as blobs:
+        files = FinishedFiles(database, blobs, clock, settings.processing)
+        await files.remove_abandoned()
+    assert _stored(settings) == []
+
+
+def _stored(settings: Settings) -> list[Path]:
+    return [path for path in settings.media.directory.glob("??/*") if path.is_file()]

@@ -34,7 +34,7 @@ _ENVIRONMENT: Final = {
     "LC_ALL": "C.UTF-8",
 }
 REFUSED: Final = "unreadable"
-_COMMAND: Final = (sys.executable, "-I", "-B", "-m", "hodhod_server.processing.child")
+_COMMAND: Final = (sys.executable, "-I", "-m", "hodhod_server.processing.child")
 
 
 class ChildFailed(Exception):

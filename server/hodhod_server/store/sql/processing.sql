@@ -40,13 +40,16 @@ SET content_type = $2, length_bytes = $3, width = $4, height = $5, duration_ms =
 WHERE blob_key = $1 AND media_id IS NOT NULL
 
 -- name: exchange_object
--- The new bytes belong to the file now; the row that vouched for them vouches for the old ones, and
--- lets them go after the grace.
-UPDATE media_objects SET blob_key = $2, name = 'old', created_at = $3 WHERE blob_key = $1
+-- The new bytes belong to the file now, and go when it goes; the old ones go after the grace.
+WITH kept AS (
+    UPDATE media_objects SET ready_at = $3 WHERE blob_key = $1 AND media_id IS NOT NULL RETURNING media_id
+)
+INSERT INTO media_objects (blob_key, media_id, name, created_at) SELECT $2, media_id, 'old', $3 FROM kept
+ON CONFLICT (blob_key) DO UPDATE SET created_at = excluded.created_at
 
 -- name: find_object
 SELECT blob_key, content_type, length_bytes FROM media_objects
-WHERE media_id = $1 AND name = $2 AND ready_at IS NOT NULL
+WHERE media_id = $1 AND name = $2 AND name <> 'file' AND ready_at IS NOT NULL
 
 -- name: find_facts
 SELECT user_id AS user, processing AS state, length_bytes, content_type, width, height, duration_ms, blur,
@@ -55,7 +58,7 @@ FROM uploads WHERE media_id = $1 AND processing <> 'waiting' AND removed_at IS N
 
 -- name: objects_of
 SELECT name, content_type AS type, length_bytes AS size, width, height, duration_ms FROM media_objects
-WHERE media_id = $1 AND ready_at IS NOT NULL ORDER BY name
+WHERE media_id = $1 AND name <> 'file' AND ready_at IS NOT NULL ORDER BY name
 
 -- name: find_abandoned
 -- Bytes that a file names are not to be deleted, whoever shares them.
