@@ -122,8 +122,6 @@ class _MemoryAppender:
 
 
 class _MemoryReader:
-    descriptor = None
-
     def __init__(self, content: bytes) -> None:
         self._content = content
 

@@ -18,6 +18,7 @@ PROGRAMS: Final = {
     "nginx-light": ("nginx",),
     "nodejs": ("node",),
     "npm": ("npm",),
+    "clamav-daemon": ("clamd",),
 }
 """Package → the programs that prove it is there. `.ci/run` installs these packages."""
 

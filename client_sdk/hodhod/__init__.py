@@ -51,7 +51,6 @@ from hodhod._models import (
     NextChannel,
     Permission,
     PositionChanged,
-    Progress,
     SendRefused,
     SignInAsked,
     TypingSeen,
@@ -59,6 +58,7 @@ from hodhod._models import (
     Voucher,
 )
 from hodhod._passkeys import Authenticator, Passkey
+from hodhod._progress import Progress
 from hodhod._security import Guards, LinkedDevice, Security
 from hodhod._sign_in import PendingLink, SignIn
 from hodhod._signup import Challenge

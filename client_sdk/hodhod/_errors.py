@@ -207,6 +207,8 @@ CLASSES: Final[dict[str, type[Refused]]] = {
     ErrorCode.SLOW_MODE: TryLater,
     ErrorCode.LIMIT_REACHED: Refused,
     ErrorCode.MEDIA_NOT_FOUND: NotFound,
+    ErrorCode.MEDIA_NOT_READY: TryLater,
+    ErrorCode.MEDIA_REFUSED: Refused,
     ErrorCode.UPLOAD_NOT_FOUND: NotFound,
     ErrorCode.UPLOAD_EXPIRED: Refused,
     ErrorCode.UPLOAD_BUSY: TryLater,

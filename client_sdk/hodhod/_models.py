@@ -1,4 +1,4 @@
-"""What the SDK hands to its user: people, chats, messages, what happens, how far a transfer is.
+"""What the SDK hands to its user: people, chats, messages, what happens.
 
 Always true: every value is frozen; times are integers, milliseconds since the epoch, UTC, by the
 server's clock; sizes are bytes. `str()` of a message shows its text, `repr()` never does, because
@@ -281,36 +281,6 @@ Event = (
     | AccountNotice
     | SignInAsked
 )
-
-
-class Progress(Struct, frozen=True):
-    """How far a transfer is. `sent` never goes back; it stands while lost bytes travel again."""
-
-    sent: int
-    """Bytes on the other side, or handed to the network."""
-    total: int | None
-    """Bytes altogether; `None` for a stream that has not ended."""
-    rate: float = 0.0
-    """Bytes per second, lately."""
-
-    @property
-    def fraction(self) -> float:
-        """From 0.0 to 1.0; 0.0 while nobody knows."""
-        if self.total is None:
-            return 0.0
-        return self.sent / self.total if self.total else 1.0
-
-    @property
-    def remaining_s(self) -> float | None:
-        """How long the rest takes at this rate; `None` where that cannot be told."""
-        if self.total is None or not self.rate:
-            return None
-        return (self.total - self.sent) / self.rate
-
-    def __str__(self) -> str:
-        if self.total is None:
-            return f"{self.sent / 1e6:,.1f} MB"
-        return f"{self.fraction:6.1%} of {self.total / 1e6:,.1f} MB"
 
 
 class NextChannel(Struct, frozen=True):

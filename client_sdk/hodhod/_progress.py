@@ -6,10 +6,40 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from hodhod._models import Progress
+from msgspec import Struct
 
 EVERY_S: Final = 0.2
 NEWEST: Final = 0.3  # the share of the newest interval in the rate
+
+class Progress(Struct, frozen=True):
+    """How far a transfer is. `sent` never goes back; it stands while lost bytes travel again."""
+
+    sent: int
+    """Bytes on the other side, or handed to the network."""
+    total: int | None
+    """Bytes altogether; `None` for a stream that has not ended."""
+    rate: float = 0.0
+    """Bytes per second, lately."""
+
+    @property
+    def fraction(self) -> float:
+        """From 0.0 to 1.0; 0.0 while nobody knows."""
+        if self.total is None:
+            return 0.0
+        return self.sent / self.total if self.total else 1.0
+
+    @property
+    def remaining_s(self) -> float | None:
+        """How long the rest takes at this rate; `None` where that cannot be told."""
+        if self.total is None or not self.rate:
+            return None
+        return (self.total - self.sent) / self.rate
+
+    def __str__(self) -> str:
+        if self.total is None:
+            return f"{self.sent / 1e6:,.1f} MB"
+        return f"{self.fraction:6.1%} of {self.total / 1e6:,.1f} MB"
+
 
 OnProgress = Callable[[Progress], object]
 

@@ -69,6 +69,8 @@ class ErrorCode(StrEnum):
     LIMIT_REACHED = "limit_reached"
 
     MEDIA_NOT_FOUND = "media_not_found"
+    MEDIA_NOT_READY = "media_not_ready"
+    MEDIA_REFUSED = "media_refused"
     UPLOAD_NOT_FOUND = "upload_not_found"
     UPLOAD_EXPIRED = "upload_expired"
     UPLOAD_BUSY = "upload_busy"
@@ -244,6 +246,12 @@ ERROR_TEXTS: Final[dict[ErrorCode, ErrorText]] = {
         "There are as many of these as there may be.", "به بیشترین تعداد مجاز رسیده است."
     ),
     ErrorCode.MEDIA_NOT_FOUND: ErrorText("There is no such file.", "چنین پرونده‌ای نیست."),
+    ErrorCode.MEDIA_NOT_READY: ErrorText(
+        "The file is still being prepared.", "پرونده هنوز آماده نیست.", may_retry=True
+    ),
+    ErrorCode.MEDIA_REFUSED: ErrorText(
+        "The file is not safe to download.", "دریافت این پرونده امن نیست."
+    ),
     ErrorCode.UPLOAD_NOT_FOUND: ErrorText("There is no such upload.", "چنین بارگذاری‌ای نیست."),
     ErrorCode.UPLOAD_EXPIRED: ErrorText(
         "This upload has expired. Please start again.",

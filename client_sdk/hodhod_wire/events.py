@@ -124,6 +124,8 @@ class MediaReady(
     height: Pixels | None = None
     duration_ms: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
     blur: Annotated[str, Meta(max_length=128)] = ""
+    waveform: Annotated[str, Meta(max_length=256)] = ""
+    problem: Annotated[str, Meta(max_length=32)] = ""
     objects: Annotated[list[MediaObject], Meta(max_length=16)] = []
 
 

@@ -118,6 +118,8 @@ MEMBERS: Final = {
     "height": "In pixels.",
     "duration_ms": "How long it plays.",
     "blur": "A picture of a few bytes, shown until the true one is there.",
+    "waveform": "Of sound: up to 100 bars from `0` to `v` (32 levels).",
+    "problem": "`failed`; or `refused` and `infected`, which nobody is served.",
     "objects": "What was made of the file.",
     "MediaObject.name": "What it is, and its name in addresses: `thumb`, `poster`, `play` …",
     "MediaObject.type": "Its media type.",

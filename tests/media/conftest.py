@@ -15,6 +15,7 @@ from tests.clock import FakeClock
 from tests.node import media_role
 from tests.people import People
 from tests.tus_caller import TusCaller
+from tests.viewers import Viewer
 
 
 @pytest.fixture
@@ -52,3 +53,9 @@ def links(keys: Keys, clock: FakeClock, settings: Settings, base: str) -> MediaL
 def reader() -> UserId:
     """For whom links are minted."""
     return UserId(77)
+
+
+@pytest.fixture
+def viewer(omid: TusCaller, links: MediaLinks, reader: UserId) -> Viewer:
+    """Somebody who downloads with fresh links."""
+    return Viewer(omid, links, reader)

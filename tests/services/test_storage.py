@@ -23,7 +23,7 @@ from hodhod_server.services.known_files import SLOT_S, Content, KnownFiles, NewN
 from hodhod_server.services.moving import Moving
 from hodhod_server.services.scrubbing import Finding, Scrubbing
 from hodhod_server.services.uploads import NewUpload, Part, Uploads
-from hodhod_server.settings import MediaSettings
+from hodhod_server.settings import MediaSettings, ProcessingSettings
 from hodhod_server.store.database import Database
 from tests.clock import FakeClock
 from tests.memory_blobs import MemoryBlobs
@@ -116,7 +116,7 @@ async def test_a_known_file_shares_its_bytes_until_the_last_goes(
 ) -> None:
     first = await send(uploads, database, sara)
     second = (await known.take(sara, CONTENT, NAME)).media_id
-    files = Files(database, blobs)
+    files = Files(database, blobs, ProcessingSettings())
     assert (await files.load(second)).blob_key == first
     await uploads.terminate(sara, first)
     async with files.reading(await files.load(second)) as reader:
@@ -235,7 +235,7 @@ async def test_files_move_while_they_are_read_and_written(
         part = Part(offset_bytes=0, length_bytes=len(DATA), chunks=once(DATA))
         await moving.write(sara, under_way, part)
         new = await send(moving, database, sara)
-        files = Files(database, both)
+        files = Files(database, both, ProcessingSettings())
         for media_id, data in [*zip(sent, (DATA, DATA * 2, DATA * 3), strict=True), (new, DATA)]:
             async with files.reading(await files.load(media_id)) as reader:
                 assert b"".join([piece async for piece in reader.pieces(0, 1000)]) == data

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
+from typing import Final
 
 from hodhod_server.app.parts import Parts, Role, keys_of
 from hodhod_server.blobs.opening import open_blobs
@@ -24,10 +25,13 @@ from hodhod_server.services.collecting import Collecting
 from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.expiry import Expiry
 from hodhod_server.services.files import Files
+from hodhod_server.services.finished_files import FinishedFiles
 from hodhod_server.services.known_files import KnownFiles
 from hodhod_server.services.media_links import MediaLinks
 from hodhod_server.services.media_news import MediaNews
 from hodhod_server.services.messaging import Announcer
+from hodhod_server.services.processing import Processing
+from hodhod_server.services.processing_news import ProcessingNews
 from hodhod_server.services.scrubbing import Scrubbing
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.services.uploads import Uploads
@@ -35,12 +39,16 @@ from hodhod_server.settings import Settings
 from hodhod_server.store.database import (
     open_database,
 )
+from hodhod_server.store.jobs import JobQueue
 from hodhod_server.telemetry.load_probe import LoadProbe
 from hodhod_server.web.callers import use_authenticator
 from hodhod_server.web.health import add_health
 from hodhod_server.web.serving import new_app
 from hodhod_server.workers.storage_duties import StorageDuties
 from hodhod_server.workers.sweeps import Sweeper
+
+SCRATCH: Final = ".scratch"
+"""Beside the blobs, whose folders have names of two letters."""
 
 
 @contextlib.asynccontextmanager
@@ -57,7 +65,8 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         delivery = Delivery(broker, NobodyHere())
         news = MediaNews(database, Announcer(delivery), clock)
         sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
-        uploads = Uploads(database, blobs, clock, own, news.note)
+        finished = FinishedFiles(database, blobs, clock, settings.processing)
+        uploads = Uploads(database, blobs, clock, own, news.note, finished)
         tus = Tus(
             uploads, upload_bytes_max=own.upload_bytes_max, base_url=settings.public.media_url
         )
@@ -67,8 +76,9 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         app = new_app()
         add_health(app, database.is_reachable)
         use_authenticator(app, sessions)
+        files = Files(database, blobs, settings.processing)
         sending = Sending(sender, readers_max=own.readers_max, accel_location=own.accel_location)
-        downloads = Downloads(Files(database, blobs), links, sending, recheck_s=own.recheck_s)
+        downloads = Downloads(files, links, sending, recheck_s=own.recheck_s)
         add_media(app, tus, Known(KnownFiles(database, clock, own)), downloads)
         loops = (sessions.run, uploads.run, news.run, LoadProbe(settings.load).run)
         yield Parts(app=app, loops=(*loops, *delivery.loops))
@@ -81,7 +91,11 @@ async def worker(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
     async with (
         open_database(settings.database, Role.WORKER) as database,
         open_blobs(own, clock) as blobs,
+        open_redis(settings.redis) as redis,
     ):
+        broker = RedisBroker(redis, settings.redis.prefix, GatewayId(secrets.token_hex(8)))
+        delivery = Delivery(broker, NobodyHere())
+        news = MediaNews(database, Announcer(delivery), clock)
         collecting = Collecting(database, blobs, clock, own)
         scrubbing = Scrubbing(database, blobs, clock, bytes_per_s=own.scrub_bytes_per_s)
         duties = StorageDuties(collecting, scrubbing, clock, collect_s=own.collect_s)
@@ -89,8 +103,13 @@ async def worker(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         sweeper = Sweeper(
             Uploads(database, blobs, clock, own),
             Expiry(database, clock, sends_kept_days=settings.signup.sends_kept_days),
+            FinishedFiles(database, blobs, clock, settings.processing),
             every_s=settings.worker.sweep_s,
         )
+        scratch, told = own.directory / SCRATCH, ProcessingNews(database, news)
+        processing = Processing(database, blobs, clock, settings.processing, scratch, told)
+        jobs = JobQueue(settings.database, processing.process, settings.processing)
         app = new_app()
         add_health(app, database.is_reachable)
-        yield Parts(app=app, loops=(sweeper.run, duties.collect, scrub))
+        loops = (sweeper.run, duties.collect, scrub, jobs.run)
+        yield Parts(app=app, loops=(*loops, *delivery.loops))

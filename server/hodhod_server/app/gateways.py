@@ -125,8 +125,7 @@ async def gateway(
             app=app,
             loops=(
                 *(probe.run, writer.run, entrance.house.errands.run, entrance.heartbeats.run),
-                news.run,
-                *fanout.loops,
+                *(news.run, *fanout.loops),
                 *(inside.syncing.run, inside.positions.run, sessions.run),
                 partial(broker.run, fanout.hub),
                 register.run,

@@ -60,6 +60,9 @@ class PairedBlobs:
                 await copy(self._second, self._first, part)
         await self._first.concatenate(key, parts)
 
+    def place_of(self, key: str) -> None:
+        """Where it lies changes while blobs move."""
+
     async def delete(self, key: str) -> None:
         await self._first.delete(key)
         await self._second.delete(key)

@@ -121,6 +121,9 @@ class S3Blobs:
                 await self._objects.put(require_key(key), content)
         await forget(self._objects, key)
 
+    def place_of(self, key: str) -> None:
+        """No folder has it."""
+
     async def delete(self, key: str) -> None:
         require_key(key)
         with contextlib.suppress(BlobMissing):

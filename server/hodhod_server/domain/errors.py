@@ -341,6 +341,18 @@ class MediaNotFound(HodhodError):
     code = ErrorCode.MEDIA_NOT_FOUND
 
 
+class MediaNotReady(HodhodError):
+    """The file is being looked at, and nobody may have it before; ask again after `retry_after`."""
+
+    code = ErrorCode.MEDIA_NOT_READY
+
+
+class MediaRefused(HodhodError):
+    """Nobody gets the file: it holds a virus, or tells where it was taken and cannot be cleaned."""
+
+    code = ErrorCode.MEDIA_REFUSED
+
+
 class LinkInvalid(HodhodError):
     """The signature of the media link does not match."""
 

@@ -33,6 +33,7 @@ log = logs.get("downloads")
 STALL_S: Final = 60.0  # a reader that takes nothing for a minute is cut off, and may come back
 RETRY_AFTER_S: Final = 2.0
 PATH: Final = "/v1/media/{media_id:[A-Za-z0-9_-]{22,43}}"
+OBJECT_PATH: Final = PATH + "/{object:[a-z0-9]{1,16}}"
 METHODS: Final = "GET, HEAD, OPTIONS"
 REQUEST_HEADERS: Final = "If-Modified-Since, If-None-Match, If-Range, Range"
 ANSWER_HEADERS: Final = {
@@ -56,7 +57,10 @@ class Downloads:
         self._recheck_s = recheck_s
 
     def routes(self) -> list[web.AbstractRouteDef]:
-        return [web.get(PATH, self.download), web.options(PATH, self.options)]
+        return [
+            *(web.get(path, self.download) for path in (PATH, OBJECT_PATH)),
+            *(web.options(path, self.options) for path in (PATH, OBJECT_PATH)),
+        ]
 
     async def options(self, request: web.Request) -> web.Response:
         """A browser's preflight."""
@@ -71,7 +75,7 @@ class Downloads:
         grant = self._links.require_valid(media_id, request.query)
         visit = Visit(self._files, grant.sight, self._recheck_s)
         await visit.require_sight()
-        file = await self._files.load(media_id)
+        file = await self._load(media_id, request.match_info.get("object"))
         headers = {"Cache-Control": f"private, max-age={grant.left_s}, immutable"}
         headers |= presented(file.name, file.content_type) | _digest(file)
         if redirect := self._sending.redirect(self._files.place_of(file)):
@@ -84,6 +88,11 @@ class Downloads:
         if window is not None:
             headers["Content-Range"] = _content_range(window, file.length_bytes)
         return await self._sending.send(request, visit, file, window, headers)
+
+    async def _load(self, media_id: MediaId, derived: str | None) -> StoredFile:
+        if derived is not None:
+            return await self._files.load_object(media_id, derived)
+        return await self._files.load(media_id)
 
 
 class Visit:

@@ -43,6 +43,7 @@ from hodhod_server.domain.upload_errors import (
     UploadExpired,
     UploadNotFound,
 )
+from hodhod_server.services.finished_files import Finished, LeftToTheSweep
 from hodhod_server.services.quotas import Quotas
 from hodhod_server.services.upload_checksums import Checksum
 from hodhod_server.services.upload_handover import Handover
@@ -87,8 +88,10 @@ class Uploads:
         clock: Clock,
         settings: MediaSettings,
         on_finished: Callable[[MediaId], None] = lambda media_id: None,
+        finished: Finished | None = None,
     ) -> None:
         self._database = database
+        self._finished = finished or LeftToTheSweep()
         self._blobs = blobs
         self._clock = clock
         self._settings = settings
@@ -303,8 +306,10 @@ class Uploads:
 
     async def _advance(self, upload: Upload, offset_bytes: int) -> Upload:
         """Record what is durable. Raises `UploadBusy` where the upload is not ours any more."""
-        async with self._database.connection() as connection:
-            advanced = await uploads.advance(connection, upload, offset_bytes, self._lifetime())
+        async with self._database.transaction() as tx:
+            advanced = await uploads.advance(tx, upload, offset_bytes, self._lifetime())
+            if advanced is not None and _is_file(advanced):
+                await self._finished.enqueue(tx, advanced.user, advanced.media_id)
         if advanced is None:
             raise UploadBusy("taken over or removed", retry_after_s=RETRY_AFTER_S)
         metrics.UPLOADED_BYTES.inc(offset_bytes - upload.offset_bytes)
@@ -326,6 +331,10 @@ class Uploads:
     def _lifetime(self) -> Lifetime:
         now = self._clock.now()
         return Lifetime(now, now + timedelta(seconds=self._settings.upload_expiry_s))
+
+
+def _is_file(upload: Upload) -> bool:
+    return upload.finished_at is not None and not upload.is_partial
 
 
 def _require_at(upload: Upload, part: Part) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hodhod_server.settings.door import DoorSettings
+from hodhod_server.settings.processing import ProcessingSettings
 from hodhod_server.settings.returning import ReturningSettings
 from hodhod_server.settings.s3 import S3Settings
 from hodhod_server.settings.sections import (
@@ -40,6 +41,7 @@ __all__ = [
     "LoadSettings",
     "LogSettings",
     "MediaSettings",
+    "ProcessingSettings",
     "PublicSettings",
     "RedisSettings",
     "ReturningSettings",

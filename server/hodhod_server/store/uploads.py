@@ -87,7 +87,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished upload."""
+    """A finished upload. `processing` is its state, see `store.processing.State`."""
 
     media_id: MediaId
     user: UserId
@@ -97,6 +97,7 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime
     blob_key: str
     sha256: bytes | None
+    processing: str
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
@@ -109,6 +110,7 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
             finished_at=row["finished_at"],
             blob_key=row["blob_key"],
             sha256=row["sha256"],
+            processing=row["processing"],
         )
 
 

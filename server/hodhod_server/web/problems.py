@@ -81,6 +81,8 @@ HTTP_STATUS: Final[dict[ErrorCode, int]] = {
     ErrorCode.SLOW_MODE: 429,
     ErrorCode.LIMIT_REACHED: 409,
     ErrorCode.MEDIA_NOT_FOUND: 404,
+    ErrorCode.MEDIA_NOT_READY: 409,
+    ErrorCode.MEDIA_REFUSED: 403,
     ErrorCode.UPLOAD_NOT_FOUND: 404,
     ErrorCode.UPLOAD_EXPIRED: 410,
     ErrorCode.UPLOAD_BUSY: 423,
