@@ -119,7 +119,7 @@ MEMBERS: Final = {
     "duration_ms": "How long it plays.",
     "blur": "A picture of a few bytes, shown until the true one is there.",
     "waveform": "Of sound: up to 100 bars from `0` to `v` (32 levels).",
-    "problem": "`failed`; or `refused` and `infected`, which nobody is served.",
+    "problem": "`failed`; or `refused`, `infected`, `lost` (it never came): nobody is served it.",
     "objects": "What was made of the file.",
     "MediaObject.name": "What it is, and its name in addresses: `thumb`, `poster`, `play` …",
     "MediaObject.type": "Its media type.",

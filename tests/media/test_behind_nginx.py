@@ -39,7 +39,7 @@ http {{
 async def nginx(folder: Path, media_port: int, directory: Path) -> AsyncIterator[str]:
     """The example configuration with this test's places. Yields nginx's address."""
     example = (ROOT / "deploy/nginx/media.conf").read_text()
-    own = example.replace("127.0.0.1:8083", f"127.0.0.1:{media_port}")
+    own = example.replace("127.0.0.1:8082", f"127.0.0.1:{media_port}")
     (folder / "media.conf").write_text(own.replace("/var/lib/hodhod/media", str(directory)))
     port, user = free_port(), "user root;" if os.getuid() == 0 else ""
     (folder / "nginx.conf").write_text(AROUND.format(folder=folder, port=port, user=user))

@@ -9,17 +9,22 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from PIL import Image
 
 from hodhod_server import app
 from hodhod_server.app.parts import Loop
 from hodhod_server.blobs.filesystem import open_filesystem
+from hodhod_server.domain.ids import ChatId
 from hodhod_server.processing.contract import Copy
 from hodhod_server.processing.sandbox import Sandbox
 from hodhod_server.services.finished_files import FinishedFiles
 from hodhod_server.settings import Settings
+from hodhod_server.store import messages
 from hodhod_server.store.database import Database
+from hodhod_wire.codec import MSGPACK
+from hodhod_wire.events import MediaReady, OpaqueMessage
 from tests import recordings
 from tests.clock import FakeClock
 from tests.tus_caller import TusCaller
@@ -63,6 +68,41 @@ async def test_a_photo_loses_its_place_and_nothing_else_before_anybody_gets_it(
     thumb = await viewer.get(media_id, "thumb")
     assert thumb.headers["Content-Type"] == "image/jpeg"
     assert Image.open(io.BytesIO(thumb.body)).size == (48, 64)
+
+
+async def test_chats_hear_what_was_found_and_a_known_photo_shares_its_bytes(
+    worker: None, sara: TusCaller, database: Database, clock: FakeClock
+) -> None:
+    content = recordings.photo("jpeg")
+    path = await sara.create(len(content))
+    media_id = path.rpartition("/")[2]
+    async with database.connection() as connection:
+        chat = await connection.fetchval(
+            "INSERT INTO chats (kind, last_seq, created_at) VALUES ('group', 1, now())"
+            " RETURNING chat_id"
+        )
+        await connection.execute("INSERT INTO media_uses VALUES ($1, 1, $2)", chat, media_id)
+    await sara.patch(path, 0, content)
+    row = await settled(database, media_id)
+    asked = {"sha256": row["sha256"].hex(), "length": len(content)}
+    headers = {"Content-Type": "application/json"}
+    answer = await sara.ask("POST", "/v1/uploads/known", headers, msgspec.json.encode(asked))
+    again = await settled(database, answer.members["media"])
+    assert (again["blob_key"], again["sha256"]) == (row["blob_key"], row["sha256"])
+    [event] = await events_of(database, ChatId(chat))
+    ready = MSGPACK.decode_body(event.body)
+    assert isinstance(ready, MediaReady)
+    assert (ready.media, ready.type, ready.width, ready.height) == (media_id, "image/jpeg", 48, 64)
+    assert [made.name for made in ready.objects] == ["thumb"]
+
+
+async def events_of(database: Database, chat: ChatId) -> list[OpaqueMessage]:
+    """What the chat was told, which is soon after the file is settled."""
+    async with asyncio.timeout(10), database.connection() as connection:
+        while True:
+            if found := await messages.page_after(connection, chat, 1, 9):
+                return found
+            await asyncio.sleep(0.02)
 
 
 async def test_until_then_a_photo_is_not_ready_and_other_files_are(

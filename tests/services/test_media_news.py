@@ -14,15 +14,22 @@ from hodhod_server.domain.ids import ChatId, MediaId
 from hodhod_server.domain.keys import Keys
 from hodhod_server.services.media_news import MediaNews
 from hodhod_server.services.messaging import Announcer
-from hodhod_server.settings import Settings
-from hodhod_server.store import messages, uploads
+from hodhod_server.services.uploads import Uploads
+from hodhod_server.settings import MediaSettings, Settings
+from hodhod_server.store import messages, processing, uploads
 from hodhod_server.store.database import Database
+from hodhod_server.store.processing import Outcome
 from hodhod_wire.codec import MSGPACK
 from hodhod_wire.events import Content, File, MediaReady, Text
 from hodhod_wire.frames import Send
 from tests.clock import FakeClock
 from tests.house import House, open_house
+from tests.memory_blobs import MemoryBlobs
 from tests.people import People, Person
+
+DONE = Outcome(
+    state="done", blob_key="k", sha256=bytes(32), content_type="image/png", width=4, height=3
+)
 
 
 @pytest.fixture
@@ -103,9 +110,28 @@ async def test_the_chat_is_told_once_however_many_tell(
     ready = MediaReady(media=media_id, size=3, type="image/png")
     assert (await log_of(house, chat))[2:] == [ready]
     assert [awaits for _, _, awaits in await uses(database)] == [False, False]
+    async with database.connection() as tx:
+        await processing.settle(tx, media_id, DONE)
     more = msgspec.structs.replace(ready, width=4, height=3)
-    await house.news.tell_more(sara.user, more)
+    await house.news.media_settled(media_id)
     assert (await log_of(house, chat))[3:] == [more]
+    queued = await house.submit_file(sara.caller, chat, media_id)  # after it was looked at
+    await written(house, queued)
+    await house.news.tell_whole(media_id)
+    assert (await log_of(house, chat))[5:] == [more]
+
+
+async def test_a_chat_that_waits_for_a_file_hears_that_it_will_not_come(
+    house: House, sara: Person, chat: ChatId, database: Database, clock: FakeClock
+) -> None:
+    media_id = await house.begin_file(sara.caller)
+    await written(house, await house.submit_file(sara.caller, chat, media_id))
+    settings = MediaSettings()
+    clock.advance(settings.upload_expiry_s + 1)
+    await Uploads(database, MemoryBlobs(), clock, settings, house.news).remove_expired()
+    assert (await log_of(house, chat))[1:] == [
+        MediaReady(media=media_id, size=3, type="", problem="lost")
+    ]
 
 
 async def test_an_upload_that_ends_while_its_message_is_written_is_told_too(

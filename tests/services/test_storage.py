@@ -19,11 +19,13 @@ from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.upload_errors import QuotaExceeded, StorageFull
 from hodhod_server.services.collecting import Collecting
 from hodhod_server.services.files import Files
+from hodhod_server.services.finished_files import LeftToTheSweep
 from hodhod_server.services.known_files import SLOT_S, Content, KnownFiles, NewName
 from hodhod_server.services.moving import Moving
 from hodhod_server.services.scrubbing import Finding, Scrubbing
 from hodhod_server.services.uploads import NewUpload, Part, Uploads
 from hodhod_server.settings import MediaSettings, ProcessingSettings
+from hodhod_server.store import storage
 from hodhod_server.store.database import Database
 from tests.clock import FakeClock
 from tests.memory_blobs import MemoryBlobs
@@ -58,7 +60,7 @@ def uploads(
 
 @pytest.fixture
 def known(database: Database, clock: FakeClock, media_settings: MediaSettings) -> KnownFiles:
-    return KnownFiles(database, clock, media_settings)
+    return KnownFiles(database, clock, media_settings, LeftToTheSweep())
 
 
 @pytest.fixture
@@ -195,6 +197,8 @@ async def test_what_nobody_needs_is_collected_and_nothing_else(
     clock.advance(31 * 86_400)
     fresh = (await uploads.create(sara, announced(10))).media_id
     assert (await collecting.mark_unused(), await collecting.delete_nameless()) == (1, 1)
+    async with database.transaction() as tx:
+        assert await storage.mark_unused(tx, [used], clock.now()) == 0, "named at the last moment"
     clock.advance(600)
     await uploads.remove_expired()
     assert set(blobs.written) == {used, fresh}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -29,9 +29,8 @@ from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.views import Views
 from hodhod_server.settings import Settings
-from hodhod_server.store import groups
+from hodhod_server.store import groups, uploads
 from hodhod_server.store.database import Database
-from hodhod_wire.events import MediaReady
 from hodhod_wire.frames import History, Sync
 from hodhod_wire.limits import ID_MAX
 from tests.client_model import ClientModel
@@ -120,8 +119,14 @@ async def _end_a_file(s: Scene, who: Person, chat: ChatId) -> MediaId:
 
 async def _learn_of_a_file(s: Scene) -> None:
     media_id = await _end_a_file(s, s.mina, s.group)
-    ready = MediaReady(media=media_id, size=3, type="image/png", width=1, height=1)
-    await s.house.news.tell_more(s.mina.user, ready)
+    await s.house.news.media_settled(media_id)
+
+
+async def _lose_a_file(s: Scene) -> None:
+    media_id = await _name_a_file(s, s.mina, s.group)
+    async with s.house.database.connection() as tx:
+        await uploads.mark_removed(tx, s.mina.user, media_id, datetime(2030, 1, 1, tzinfo=UTC))
+    await s.house.news.tell_lost(media_id)
 
 
 ACTS: dict[str, Act] = {
@@ -191,7 +196,8 @@ ACTS: dict[str, Act] = {
     "news.tell_whole": lambda s: _end_a_file(s, s.mina, s.group),
     "news.tell_whole in a channel": lambda s: _end_a_file(s, s.reza, s.channel),
     "news.tell_whole in private": lambda s: _end_a_file(s, s.sara, s.private),
-    "news.tell_more": lambda s: _learn_of_a_file(s),
+    "news.media_settled": lambda s: _learn_of_a_file(s),
+    "news.tell_lost": lambda s: _lose_a_file(s),
     "positions.mark": lambda s: s.house.positions.mark(s.mina.caller, s.group, read=2),
     "positions.mark in a channel": lambda s: s.house.positions.mark(
         s.mina.caller, s.channel, read=2

@@ -31,7 +31,6 @@ from hodhod_server.services.media_links import MediaLinks
 from hodhod_server.services.media_news import MediaNews
 from hodhod_server.services.messaging import Announcer
 from hodhod_server.services.processing import Processing
-from hodhod_server.services.processing_news import ProcessingNews
 from hodhod_server.services.scrubbing import Scrubbing
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.services.uploads import Uploads
@@ -66,7 +65,7 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         news = MediaNews(database, Announcer(delivery), clock)
         sessions = Sessions(database, keys, clock, settings.security, NoAnnouncer())
         finished = FinishedFiles(database, blobs, clock, settings.processing)
-        uploads = Uploads(database, blobs, clock, own, news.note, finished)
+        uploads = Uploads(database, blobs, clock, own, news, finished)
         tus = Tus(
             uploads, upload_bytes_max=own.upload_bytes_max, base_url=settings.public.media_url
         )
@@ -79,7 +78,7 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         files = Files(database, blobs, settings.processing)
         sending = Sending(sender, readers_max=own.readers_max, accel_location=own.accel_location)
         downloads = Downloads(files, links, sending, recheck_s=own.recheck_s)
-        add_media(app, tus, Known(KnownFiles(database, clock, own)), downloads)
+        add_media(app, tus, Known(KnownFiles(database, clock, own, finished)), downloads)
         loops = (sessions.run, uploads.run, news.run, LoadProbe(settings.load).run)
         yield Parts(app=app, loops=(*loops, *delivery.loops))
 
@@ -101,13 +100,13 @@ async def worker(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         duties = StorageDuties(collecting, scrubbing, clock, collect_s=own.collect_s)
         scrub = partial(duties.scrub, timedelta(days=own.scrub_days), settings.worker.sweep_s)
         sweeper = Sweeper(
-            Uploads(database, blobs, clock, own),
+            Uploads(database, blobs, clock, own, news),
             Expiry(database, clock, sends_kept_days=settings.signup.sends_kept_days),
             FinishedFiles(database, blobs, clock, settings.processing),
             every_s=settings.worker.sweep_s,
         )
-        scratch, told = own.directory / SCRATCH, ProcessingNews(database, news)
-        processing = Processing(database, blobs, clock, settings.processing, scratch, told)
+        scratch = own.directory / SCRATCH
+        processing = Processing(database, blobs, clock, settings.processing, scratch, news)
         jobs = JobQueue(settings.database, processing.process, settings.processing)
         app = new_app()
         add_health(app, database.is_reachable)

@@ -47,11 +47,13 @@ class PairedBlobs:
     async def reading(self, key: str) -> AsyncIterator[Reader]:
         """First, second, and first again: it may have moved between the two looks."""
         async with contextlib.AsyncExitStack() as stack:
-            for store in (self._first, self._second):
-                with contextlib.suppress(BlobMissing):
-                    yield await stack.enter_async_context(store.reading(key))
-                    return
-            yield await stack.enter_async_context(self._first.reading(key))
+            yield await self._opened(stack, key)
+
+    async def _opened(self, stack: contextlib.AsyncExitStack, key: str) -> Reader:
+        for store in (self._first, self._second):
+            with contextlib.suppress(BlobMissing):
+                return await stack.enter_async_context(store.reading(key))
+        return await stack.enter_async_context(self._first.reading(key))
 
     async def concatenate(self, key: str, parts: Sequence[str]) -> None:
         """Parts that are only in the second are copied first; they are parts, and soon deleted."""

@@ -11,7 +11,6 @@ from typing import Final
 
 from hodhod_server.blobs.store import BlobStore
 from hodhod_server.domain.clock import Clock
-from hodhod_server.domain.ids import MediaId
 from hodhod_server.settings import MediaSettings
 from hodhod_server.store import storage
 from hodhod_server.store.database import Database
@@ -41,9 +40,9 @@ class Collecting:
         now, marked = self._clock.now(), 0
         before = now - timedelta(days=self._settings.unused_days)
         while True:
-            async with self._database.connection() as connection:
-                batch: list[MediaId] = await storage.claim_unused(connection, now, before, ROWS_MAX)
-            marked += len(batch)
+            async with self._database.transaction() as tx:
+                batch = await storage.hold_unused(tx, before, ROWS_MAX)
+                marked += await storage.mark_unused(tx, batch, now)
             if len(batch) < ROWS_MAX:
                 return marked
 

@@ -14,6 +14,7 @@ from typing import Final
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.errors import MediaNotFound, RateLimited
 from hodhod_server.domain.ids import MediaId, UserId, random_public_id
+from hodhod_server.services.finished_files import Finished
 from hodhod_server.services.quotas import Quotas
 from hodhod_server.settings import MediaSettings
 from hodhod_server.store import storage
@@ -31,9 +32,12 @@ __all__ = ["Content", "KnownFiles", "NewName"]
 class KnownFiles:
     """Asked before an upload."""
 
-    def __init__(self, database: Database, clock: Clock, settings: MediaSettings) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, settings: MediaSettings, finished: Finished
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._finished = finished
         self._quotas = Quotas(settings)
         self._per_minute = settings.known_checks_per_minute
         self._asked: dict[UserId, deque[float]] = {}
@@ -62,6 +66,7 @@ class KnownFiles:
             media_id, now = MediaId(random_public_id()), self._clock.now()
             upload = await storage.insert_known(tx, media_id, user, file, new, now)
             await self._quotas.require(tx, user)
+            await self._finished.enqueue(tx, user, media_id)  # its copies are its own
             return upload
 
     def _require_rate(self, user: UserId, now_s: float) -> None:

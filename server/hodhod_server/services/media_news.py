@@ -20,6 +20,7 @@ from hodhod_server.domain.chat_log import Draft
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.errors import Overloaded
 from hodhod_server.domain.ids import ChatId, ClientId, MediaId, UserId
+from hodhod_server.services import media_facts
 from hodhod_server.services.messaging import Announcer
 from hodhod_server.store import media_uses, members, messages, uploads
 from hodhod_server.store.database import Database
@@ -32,6 +33,7 @@ from hodhod_wire.limits import ID_MAX
 log = logs.get("media_news")
 OWED_EVERY_S: Final = 30.0
 OWED_MAX: Final = 100
+LOST: Final = "lost"
 
 
 class MediaNews:
@@ -63,20 +65,30 @@ class MediaNews:
         """Tell the chats that wait for this file, if it is whole."""
         async with self._database.connection() as connection:
             chats = await media_uses.chats_of(connection, media_id, only_awaiting=True)
-            file = await uploads.find_file(connection, media_id) if chats else None
-        if file is None:
-            return
-        ready = MediaReady(media=media_id, size=file.length_bytes, type=file.content_type)
-        for chat in chats:
-            await self._tell(chat, file.user, ready, only_awaiting=True)
+            told = await media_facts.find(connection, media_id) if chats else None
+        if told is not None:
+            for chat in chats:
+                await self._tell(chat, *told, only_awaiting=True)
 
-    async def tell_more(self, owner: UserId, ready: MediaReady) -> None:
-        """Tell all chats that name this file what was found out about it."""
-        media_id = MediaId(ready.media)
+    async def media_settled(self, media_id: MediaId) -> None:
+        """Tell all chats that name the file; one that nobody names yet tells whoever names it."""
         async with self._database.connection() as connection:
             chats = await media_uses.chats_of(connection, media_id, only_awaiting=False)
+            told = await media_facts.find(connection, media_id) if chats else None
+        if told is not None:
+            for chat in chats:
+                await self._tell(chat, *told, only_awaiting=False)
+
+    async def tell_lost(self, media_id: MediaId) -> None:
+        """Tell the chats that wait for this file, which is removed, that it will never come."""
+        async with self._database.connection() as connection:
+            chats = await media_uses.chats_of(connection, media_id, only_awaiting=True)
+            upload = await uploads.find_removed(connection, media_id) if chats else None
+        if upload is None:
+            return
+        lost = MediaReady(media=media_id, size=upload.length_bytes or 0, type="", problem=LOST)
         for chat in chats:
-            await self._tell(chat, owner, ready, only_awaiting=False)
+            await self._tell(chat, upload.user, lost, only_awaiting=True)
 
     async def _tell_noted(self, until_s: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -37,14 +37,14 @@ class Announcer:
         self._on_awaiting: Callable[[MediaId], None] = lambda media_id: None
 
     def when_awaiting(self, call: Callable[[MediaId], None]) -> None:
-        """`call` gets each file that a message names before it is whole: it may be by now."""
+        """`call` gets each file that a message names: there may be something to tell of it."""
         self._on_awaiting = call
 
     def announce(self, batch: Sequence[Committed]) -> None:
         """Queue the pushes of a batch that is durable."""
         self._delivery.enqueue(_envelope(committed) for committed in batch)
         for committed in batch:
-            if committed.draft.awaits_media:
+            if committed.draft.media:
                 self._on_awaiting(MediaId(committed.draft.media))
 
     def doubt(self, drafts: Sequence[Draft]) -> None:

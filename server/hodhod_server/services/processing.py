@@ -177,10 +177,11 @@ class Processing:
         self, raw: Raw, source: IO[bytes], nature: Nature
     ) -> tuple[str | None, bytes]:
         """The hash of what will be served, and the name of new bytes where some were blanked."""
-        if not nature.patches:
+        patches = await self._spool.needed(source, nature.patches)
+        if not patches:
             return None, await self._spool.digest(source)
         key = await self._announce_bytes(raw, "file")
-        digest = await self._spool.store(key, patched(source, nature.patches))
+        digest = await self._spool.store(key, patched(source, patches))
         return key, digest
 
     async def _store(self, raw: Raw, found: Findings, derived: Derived) -> MadeObject:

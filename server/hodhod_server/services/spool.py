@@ -45,6 +45,10 @@ class Spool:
         self._scratch.mkdir(parents=True, exist_ok=True)
         return files.enter_context(tempfile.TemporaryFile(dir=self._scratch))
 
+    async def needed(self, file: IO[bytes], patches: Sequence[Patch]) -> list[Patch]:
+        """Those that change something: what was blanked already goes on sharing its bytes."""
+        return await asyncio.to_thread(_needed, file, patches)
+
     async def digest(self, file: IO[bytes]) -> bytes:
         """The SHA-256 of a whole file."""
         return await asyncio.to_thread(_digest, file)
@@ -58,7 +62,7 @@ class Spool:
             while piece := await asyncio.to_thread(next, pieces, b""):
                 digest.update(piece)
                 await appender.write(piece)
-            await appender.sync()
+            await appender.finish()
         return digest.digest()
 
 
@@ -81,6 +85,11 @@ def patched(file: IO[bytes], patches: Sequence[Patch]) -> Iterator[bytes]:
         over = [patch for patch in patches if _touches(patch, offset, len(piece))]
         yield _under(piece, offset, over) if over else piece
         offset += len(piece)
+
+
+def _needed(file: IO[bytes], patches: Sequence[Patch]) -> list[Patch]:
+    descriptor = file.fileno()
+    return [p for p in patches if os.pread(descriptor, len(p.data), p.offset) != p.data]
 
 
 def _touches(patch: Patch, offset: int, length: int) -> bool:

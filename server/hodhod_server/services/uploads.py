@@ -10,7 +10,7 @@ marked row, and the sweep finishes the work: no bytes are left behind without a 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -47,6 +47,7 @@ from hodhod_server.services.finished_files import Finished, LeftToTheSweep
 from hodhod_server.services.quotas import Quotas
 from hodhod_server.services.upload_checksums import Checksum
 from hodhod_server.services.upload_handover import Handover
+from hodhod_server.services.upload_news import News, NoNews
 from hodhod_server.services.upload_turns import RETRY_AFTER_S, Turns
 from hodhod_server.services.upload_writing import Writing, WritingLimits
 from hodhod_server.settings import MediaSettings
@@ -87,7 +88,7 @@ class Uploads:
         blobs: BlobStore,
         clock: Clock,
         settings: MediaSettings,
-        on_finished: Callable[[MediaId], None] = lambda media_id: None,
+        news: News | None = None,
         finished: Finished | None = None,
     ) -> None:
         self._database = database
@@ -95,7 +96,7 @@ class Uploads:
         self._blobs = blobs
         self._clock = clock
         self._settings = settings
-        self._on_finished = on_finished
+        self._news = news or NoNews()
         self._quotas = Quotas(settings)
         self._turns = Turns(writers_max=settings.writers_max, idle_s=settings.idle_s)
         self._handover = Handover(database, blobs, self._turns)
@@ -315,11 +316,12 @@ class Uploads:
         metrics.UPLOADED_BYTES.inc(offset_bytes - upload.offset_bytes)
         if advanced.finished_at is not None:
             metrics.UPLOADS_FINISHED.inc()
-            self._on_finished(upload.media_id)
+            self._news.note(upload.media_id)
         return advanced
 
     async def _remove(self, media_id: MediaId) -> None:
         """Its bytes and its row. Marked as removed already, so nobody shares its bytes anew."""
+        await self._news.tell_lost(media_id)
         async with self._database.connection() as connection:
             key = await storage.find_blob_key(connection, media_id)
             is_shared = await storage.is_shared(connection, media_id)

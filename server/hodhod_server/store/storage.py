@@ -21,7 +21,8 @@ FIND_KNOWN: Final = SQL["find_known"]
 INSERT_KNOWN: Final = SQL["insert_known"]
 IS_SHARED: Final = SQL["is_shared"]
 FIND_BLOB_KEY: Final = SQL["find_blob_key"]
-CLAIM_UNUSED: Final = SQL["claim_unused"]
+HOLD_UNUSED: Final = SQL["hold_unused"]
+MARK_UNUSED: Final = SQL["mark_unused"]
 NAMED: Final = SQL["named"]
 UNFINISHED: Final = SQL["unfinished"]
 FIND_TO_SCRUB: Final = SQL["find_to_scrub"]
@@ -93,12 +94,15 @@ async def find_blob_key(tx: Tx, media_id: MediaId) -> str | None:
     return None if key is None else str(key)
 
 
-async def claim_unused(
-    tx: Tx, now: datetime, finished_before: datetime, rows_max: int
-) -> list[MediaId]:
-    """Mark files that no message names as removed."""
-    rows = await tx.fetch(CLAIM_UNUSED, now, finished_before, rows_max)
+async def hold_unused(tx: Tx, finished_before: datetime, rows_max: int) -> list[MediaId]:
+    """Files that seem to be in no message. Until the transaction ends nobody else names them."""
+    rows = await tx.fetch(HOLD_UNUSED, finished_before, rows_max)
     return [MediaId(row["media_id"]) for row in rows]
+
+
+async def mark_unused(tx: Tx, held: Sequence[MediaId], now: datetime) -> int:
+    """Mark those that no message names, indeed, as removed."""
+    return len(await tx.fetch(MARK_UNUSED, list(held), now))
 
 
 async def named(tx: Tx, keys: Sequence[str]) -> set[str]:

@@ -28,6 +28,7 @@ BEGIN_WRITING: Final = SQL["begin_writing"]
 ADVANCE: Final = SQL["advance"]
 MARK_REMOVED: Final = SQL["mark_removed"]
 CLAIM_EXPIRED: Final = SQL["claim_expired"]
+FIND_REMOVED: Final = SQL["find_removed"]
 DELETE: Final = SQL["delete"]
 FIND_FINISHED: Final = SQL["find_finished"]
 FIND_FILE: Final = SQL["find_file"]
@@ -211,6 +212,12 @@ async def claim_expired(
     """Mark what has expired as removed, and take over what was marked before `abandoned_before`."""
     rows = await tx.fetch(CLAIM_EXPIRED, now, abandoned_before, rows_max)
     return [MediaId(row["media_id"]) for row in rows]
+
+
+async def find_removed(tx: Tx, media_id: MediaId) -> Upload | None:
+    """Something marked as removed."""
+    row = await tx.fetchrow(FIND_REMOVED, media_id)
+    return None if row is None else Upload.from_row(row)
 
 
 async def delete(tx: Tx, media_id: MediaId) -> None:

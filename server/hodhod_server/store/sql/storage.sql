@@ -39,17 +39,21 @@ SELECT EXISTS (
 -- name: find_blob_key
 SELECT blob_key FROM uploads WHERE media_id = $1
 
--- name: claim_unused
--- Files that were finished long ago and are in no message.
-UPDATE uploads SET removed_at = $1
-WHERE media_id = ANY (ARRAY(
-    SELECT u.media_id FROM uploads AS u
-    WHERE u.finished_at <= $2 AND u.removed_at IS NULL AND NOT u.is_partial AND u.uses_known
-      AND NOT EXISTS (SELECT FROM media_uses AS used WHERE used.media_id = u.media_id)
-    ORDER BY u.finished_at LIMIT $3
-    FOR UPDATE SKIP LOCKED
-))
-RETURNING media_id
+-- name: hold_unused
+-- Files that were finished long ago and are in no message. Whoever names one now waits.
+SELECT u.media_id FROM uploads AS u
+WHERE u.finished_at <= $1 AND u.removed_at IS NULL AND NOT u.is_partial AND u.uses_known
+  AND NOT EXISTS (SELECT FROM media_uses AS used WHERE used.media_id = u.media_id)
+ORDER BY u.finished_at LIMIT $2
+FOR UPDATE SKIP LOCKED
+
+-- name: mark_unused
+-- Of those that are held. A statement of its own: it sees the messages that were written between the
+-- first look and the lock.
+UPDATE uploads AS u SET removed_at = $2
+WHERE u.media_id = ANY ($1::text[])
+  AND NOT EXISTS (SELECT FROM media_uses AS used WHERE used.media_id = u.media_id)
+RETURNING u.media_id
 
 -- name: named
 SELECT DISTINCT blob_key FROM named_blobs WHERE blob_key = ANY ($1::text[])
@@ -58,6 +62,8 @@ SELECT DISTINCT blob_key FROM named_blobs WHERE blob_key = ANY ($1::text[])
 -- Which of these blobs are still being made.
 SELECT DISTINCT blob_key FROM uploads
 WHERE blob_key = ANY ($1::text[]) AND finished_at IS NULL AND removed_at IS NULL
+UNION SELECT blob_key FROM media_objects
+WHERE blob_key = ANY ($1::text[]) AND ready_at IS NULL AND name <> 'old'
 
 -- name: find_to_scrub
 SELECT * FROM uploads

@@ -68,6 +68,9 @@ WHERE media_id = ANY (ARRAY(
 ))
 RETURNING media_id
 
+-- name: find_removed
+SELECT * FROM uploads WHERE media_id = $1 AND removed_at IS NOT NULL
+
 -- name: delete
 DELETE FROM uploads WHERE media_id = $1 AND removed_at IS NOT NULL
 
