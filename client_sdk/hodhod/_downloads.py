@@ -40,8 +40,8 @@ class Source:
 
     def __init__(self, file: File, ask_link: AskLink, made: str | None = None) -> None:
         self.mark: Final = f"{file.media[:8]}-{made}" if made else file.media[:8]
-        self.size: int | None = None if made else file.size
-        """Of what is made of a file the server tells it with the first bytes."""
+        self.size: int | None = None if made or file.awaited else file.size
+        """Of what is made of a file, and of one that was announced, the server tells it."""
         self.tag: str | None = None
         self.sha256: bytes | None = None
         self._made = made

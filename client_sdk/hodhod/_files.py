@@ -49,6 +49,16 @@ async def require_unchanged(file: LocalFile) -> None:
         raise FileChanged(f"{file.name} changed while it was being sent")
 
 
+async def sha256_of(path: str) -> str:
+    """The digest of a whole file, in hexadecimal. Raises `OSError`."""
+    return await asyncio.to_thread(_sha256_of, path)
+
+
+def _sha256_of(path: str) -> str:
+    with open(path, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 async def guess_type(name: str) -> str:
     """The media type that goes with the name's ending."""
     guessed, _ = await asyncio.to_thread(mimetypes.guess_type, name)

@@ -11,6 +11,7 @@ from msgspec import Struct
 EVERY_S: Final = 0.2
 NEWEST: Final = 0.3  # the share of the newest interval in the rate
 
+
 class Progress(Struct, frozen=True):
     """How far a transfer is. `sent` never goes back; it stands while lost bytes travel again."""
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from hodhod import _files as files
 from hodhod._chunk_size import ChunkSize
 from hodhod._errors import ConnectionLost, FileChanged, Refused, TryLater
 from hodhod._keeper import Keeper
@@ -27,6 +28,7 @@ from hodhod._state import Unfinished
 from hodhod._tus import Chunk, Gone, Offer, Tus
 
 UNFINISHED_MAX: Final = 100  # addresses remembered; the oldest have expired long ago
+KNOWN_FROM_BYTES: Final = 1024 * 1024  # asking costs a tenth of a second where it is unknown
 PARTS: Final = 3
 PARTS_FROM_BYTES: Final = 32 * 1024 * 1024
 PARTS_FROM_S: Final = 0.1  # a way so long leaves one stream waiting for answers most of the time
@@ -70,7 +72,7 @@ class Uploads:
                 await source.require_unchanged()
                 try:
                     if upload is None:
-                        upload, is_new = await self._announce(source, wish), True
+                        upload, is_new = await self._begin(source, wish)
                     if wish.on_begun is not None:
                         await wish.on_begun(upload)
                     upload = await self._carry(upload, source, teller, is_new=is_new)
@@ -117,6 +119,24 @@ class Uploads:
             None,
         )
 
+    async def _begin(self, source: Source, wish: Wish) -> tuple[Unfinished, bool]:
+        """An upload, and whether it is empty: what the server has already is not sent again."""
+        location = await self._take_known(source, wish)
+        if location is None:
+            return await self._announce(source, wish), True
+        return await self._note(source, wish, location, []), False
+
+    async def _take_known(self, source: Source, wish: Wish) -> str | None:
+        file = source.file
+        if file is None or file.size < KNOWN_FROM_BYTES:
+            return None
+        return await self._tus.take_known(
+            await files.sha256_of(file.path),
+            length=file.size,
+            name=source.name,
+            content_type=wish.media_type,
+        )
+
     async def _announce(self, source: Source, wish: Wish) -> Unfinished:
         location, parts = "", list[str]()
         offer = await self._tus.offer()
@@ -129,6 +149,11 @@ class Uploads:
             location = await self._tus.create({"Upload-Defer-Length": "1"}, **about)
         else:
             location = await self._tus.create({"Upload-Length": str(source.size)}, **about)
+        return await self._note(source, wish, location, parts)
+
+    async def _note(
+        self, source: Source, wish: Wish, location: str, parts: list[str]
+    ) -> Unfinished:
         file = source.file
         upload = Unfinished(
             path="" if file is None else file.path,

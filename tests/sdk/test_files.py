@@ -67,6 +67,17 @@ async def test_a_download_survives_it_too(
     assert sorted(os.listdir(tmp_path)) == ["got.mp4", "trip.mp4"]
 
 
+async def test_what_the_server_has_is_not_sent_again(
+    fake: FakeServer, two: Two, trip: Path, tmp_path: Path
+) -> None:
+    await two.sara.send_file(two.chat, trip)
+    del fake.media.requests[:]
+    again = await two.sara.send_file(two.chat, trip, name="again.mp4")
+    assert not [request for request in fake.media.requests if request.startswith("PATCH")]
+    await two.reza.download(again, tmp_path / "got.mp4")
+    assert content(tmp_path / "got.mp4") == content(trip)
+
+
 async def test_an_upload_goes_on_after_a_restart(
     fake: FakeServer, tmp_path: Path, trip: Path
 ) -> None:

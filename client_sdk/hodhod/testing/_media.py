@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from aiohttp import web
 
 from hodhod.testing._doors import Doors, problem
@@ -44,6 +46,7 @@ class Media:
         path = "/v1/uploads/{id}"
         return [
             web.post("/v1/uploads", self._create),
+            web.post("/v1/uploads/known", self._take_known),
             web.head(path, self._head),
             web.patch(path, self._patch),
             web.get("/v1/media/{id}", self._download, allow_head=False),
@@ -58,6 +61,17 @@ class Media:
         self.uploads[number] = FakeUpload(length, request.headers["Upload-Metadata"])
         headers = TUS | {"Location": f"/v1/uploads/{number}"}
         return web.Response(status=201, headers=headers)
+
+    async def _take_known(self, request: web.Request) -> web.Response:
+        """Of the fake's files everybody may see every one."""
+        asked = msgspec.json.decode(await request.read(), type=dict[str, Any])
+        for one in list(self.uploads.values()):
+            if hashlib.sha256(one.data).hexdigest() == asked["sha256"]:
+                number = secrets.token_urlsafe(16)
+                self.uploads[number] = FakeUpload(one.length, one.metadata, one.data)
+                headers = {"Location": f"/v1/uploads/{number}"}
+                return web.json_response({"media": number}, status=201, headers=headers)
+        return problem(ErrorCode.MEDIA_NOT_FOUND, 404)
 
     async def _head(self, request: web.Request) -> web.Response:
         self._note(request, "Upload-Offset")

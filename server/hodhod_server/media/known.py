@@ -13,7 +13,8 @@ from hodhod_server.web import bodies
 from hodhod_server.web.callers import caller
 from hodhod_wire.limits import ID_MAX
 
-PATH = "/v1/uploads/known"
+UPLOADS = "/v1/uploads"
+PATH = f"{UPLOADS}/known"
 
 
 class KnownFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,4 +51,6 @@ class Known:
             Content(sha256=bytes.fromhex(asked.sha256), length_bytes=asked.length),
             NewName(name=description.name, content_type=description.content_type),
         )
-        return bodies.answer(TakenFile(upload.media_id), status=201)
+        return bodies.answer(
+            TakenFile(upload.media_id), status=201, location=f"{UPLOADS}/{upload.media_id}"
+        )
