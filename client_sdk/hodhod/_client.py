@@ -219,7 +219,12 @@ class Client:
         request = History(chat=chat_id(chat), before=before, limit=limit)
         page = await self._require_line().ask(request, Page)
         decoded = [MSGPACK.decode_event(event) for event in page.events]
-        return [models.message_from(event) for event in decoded if isinstance(event, Message)]
+        found = [models.message_from(event) for event in decoded if isinstance(event, Message)]
+        return self._parts.facts.learn(found)
+
+    def renewed(self, message: models.Message) -> models.Message:
+        """The message with what is known of its file by now: after a notice `MediaReady`."""
+        return self._parts.facts.folded(message)
 
     async def mark_read(self, what: models.Message | models.Chat | int, seq: int = 0) -> None:
         """The person has seen the chat up to this message; or a chat, up to `seq` or all of it.
@@ -316,10 +321,7 @@ class Client:
         await self._parts.downloads.download(self._source(message, made), path, on_progress)
 
     async def read_range(self, message: models.Message, start: int, end: int) -> bytes:
-        """The bytes of a message's file from `start` up to, not including, `end`.
-
-        Raises `InvalidInput` for a start beyond the end of the file, and as `download`.
-        """
+        """The bytes up to, not including, `end`. Raises `InvalidInput`, and as `download`."""
         if not 0 <= start < end:
             raise ValueError("a range has at least one byte")
         return await self._parts.downloads.read(self._source(message), start, end)
@@ -327,10 +329,7 @@ class Client:
     def stream_file(
         self, message: models.Message, *, start: int = 0, made: str | None = None
     ) -> AsyncIterator[bytes]:
-        """The bytes of a message's file from `start` on, as they come: for players.
-
-        Goes on after cuts where it was. Raises as `download`.
-        """
+        """The bytes of a file from `start` on as they come, over cuts. Raises as `download`."""
         return self._parts.downloads.stream(self._source(message, made), start, None)
 
     # --- within ----------------------------------------------------------------------------------
@@ -344,9 +343,11 @@ class Client:
     async def _next_event(self) -> models.Event:
         line = self._require_line()
         event = await line.next_event()
-        if isinstance(event, models.Message) and event.sender == line.session.user:
+        if not isinstance(event, models.Message):
+            return event
+        if event.sender == line.session.user:
             self._parts.uploads.told(event.client_id)
-        return event
+        return self._parts.facts.learn([event])[0]
 
     def _connect(self, parts: Parts) -> None:
         self._line = parts.new_line()

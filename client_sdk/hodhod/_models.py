@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from hodhod._errors import Refused
 from hodhod_wire import events, frames
-from hodhod_wire.events import Content, File, Notice, Text
+from hodhod_wire.events import Content, File, MediaReady, Notice, Text
 
 
 class User(Struct, frozen=True):
@@ -179,6 +179,8 @@ class Message(Struct, frozen=True, kw_only=True):
     """When the server stored it, in milliseconds since the epoch."""
     body: Content
     """What was written, or a notice of the server: `Joined`, `Changed` …"""
+    ready: MediaReady | None = None
+    """What the server found out about the file, where this client has heard of it."""
 
     @property
     def text(self) -> str:

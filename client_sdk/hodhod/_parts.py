@@ -16,6 +16,7 @@ from hodhod._api import Api
 from hodhod._background import Background
 from hodhod._clock import ServerClock, SystemClock
 from hodhod._downloads import Downloads
+from hodhod._file_facts import FileFacts
 from hodhod._http import Http
 from hodhod._keeper import Keeper
 from hodhod._line import Line
@@ -54,6 +55,7 @@ class Parts:
     dialer: Dialer
     uploads: Uploads
     downloads: Downloads
+    facts: FileFacts
     dice: random.Random
 
     def new_line(self) -> Line:
@@ -116,6 +118,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             dialer=Dialer(http_session, addresses, settings.agent),
             uploads=Uploads(Tus(http_session, account, addresses), keeper, dice),
             downloads=Downloads(http_session, dice),
+            facts=FileFacts(),
             dice=dice,
         )
 

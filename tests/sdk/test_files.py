@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hodhod import Client, File, FileChanged, Message, Progress
+from hodhod import Client, File, FileChanged, MediaReady, Message, Progress
 from hodhod.testing import FakeServer, Faults
 from tests.sdk.conftest import Two
 from tests.sdk.reading import next_messages, until
@@ -76,6 +76,20 @@ async def test_what_the_server_has_is_not_sent_again(
     assert not [request for request in fake.media.requests if request.startswith("PATCH")]
     await two.reza.download(again, tmp_path / "got.mp4")
     assert content(tmp_path / "got.mp4") == content(trip)
+
+
+async def test_what_the_server_finds_out_becomes_part_of_the_message(
+    fake: FakeServer, two: Two, trip: Path
+) -> None:
+    sent = await two.sara.send_file(two.chat, trip)
+    assert sent.file is not None
+    ready = MediaReady(media=sent.file.media, size=SIZE, type="video/webm", width=4, height=3)
+    fake.logs.append(two.chat.id, two.sara.user.id, 77, ready, sent.at)
+    message, notice = await two.reza.history(two.chat)
+    assert message.file is not None
+    assert (message.file.type, message.ready, notice.notice) == ("video/webm", ready, ready)
+    assert two.reza.renewed(sent) == message
+    assert two.sara.renewed(sent) == sent, "she has not heard of it"
 
 
 async def test_an_upload_goes_on_after_a_restart(
