@@ -12,6 +12,7 @@ from hodhod_server.blobs.store import BlobStore
 from hodhod_server.domain.clock import Clock
 from hodhod_server.settings import MediaSettings
 
+PARTS_MAX = 10_000  # of one object, says S3
 SPOOL = "spool"  # in the media folder; too long for one of the folders of blobs
 
 
@@ -35,5 +36,7 @@ async def open_store(name: str, settings: MediaSettings, clock: Clock) -> AsyncI
         return
     if not (settings.s3.endpoint and settings.s3.bucket and settings.s3.access_key):
         raise ValueError("media.s3 needs endpoint, bucket and access_key")
+    if settings.s3.part_bytes * PARTS_MAX < settings.upload_bytes_max:
+        raise ValueError("media.s3.part_bytes is too small for media.upload_bytes_max")
     async with open_s3(settings.s3, settings.directory / SPOOL, clock) as objects:
         yield objects

@@ -22,6 +22,7 @@ from hodhod_server.processing.source import DescriptorFile
 LENGTH: Final = struct.Struct(">I")
 UNREADABLE: Final = 1  # how Python ends after an exception that nobody caught
 OUT_OF_MEMORY: Final = 3
+UNLOCKED: Final = 4
 _KINDS: Final = {
     "image/jpeg": "pictures",
     "image/png": "pictures",
@@ -51,10 +52,12 @@ def main() -> int:
     source = DescriptorFile(task.source)
     content_type = magic.shown_type(source.read_at(0, magic.SNIFFED_BYTES), task.claimed_type)
     look_at = _prepared(content_type)
-    confinement.lock()
+    is_locked = confinement.lock()
+    if task.requires_lock and not is_locked:
+        return UNLOCKED
     try:
         patches = metadata.patches_of(source, content_type) if task.strips_metadata else []
-        _answer(Nature(content_type=content_type, patches=patches))
+        _answer(Nature(content_type=content_type, patches=patches, is_locked=is_locked))
         _answer(Details() if look_at is None else look_at(source, content_type, task))
     except MemoryError:
         return OUT_OF_MEMORY

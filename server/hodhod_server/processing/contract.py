@@ -54,6 +54,7 @@ class Task(Struct, frozen=True, kw_only=True):
     bounds: Bounds
     thumb_px: int
     voice_s: int
+    requires_lock: bool
     strips_metadata: bool
 
 
@@ -69,6 +70,7 @@ class Nature(Struct, frozen=True, kw_only=True, tag=True):
 
     content_type: MediaType
     patches: Annotated[list[Patch], Meta(max_length=PATCHES_MAX)] = []
+    is_locked: bool = True
 
 
 class Derived(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from typing import IO, Final
 
 import msgspec
 
-from hodhod_server.processing.child import LENGTH, UNREADABLE
+from hodhod_server.processing.child import LENGTH, UNLOCKED, UNREADABLE
 from hodhod_server.processing.contract import (
     ANSWER_BYTES_MAX,
     Answer,
@@ -28,12 +28,16 @@ from hodhod_server.processing.contract import (
     Task,
 )
 from hodhod_server.settings import ProcessingSettings
+from hodhod_server.telemetry import logs
+
+log = logs.get("processing")
 
 _ENVIRONMENT: Final = {
     "MALLOC_ARENA_MAX": "2",  # arenas of 64 MiB for each thread would use up the address space
     "LC_ALL": "C.UTF-8",
 }
 REFUSED: Final = "unreadable"
+NO_LOCK: Final = "unlocked"
 _COMMAND: Final = (sys.executable, "-I", "-m", "hodhod_server.processing.child")
 
 
@@ -62,12 +66,19 @@ class Sandbox:
 
     @contextlib.asynccontextmanager
     async def looking_at(self, source: IO[bytes], claimed_type: str) -> AsyncIterator[Findings]:
-        """What the file is. The outputs live as long as the block. Raises `ChildFailed`."""
+        """What the file is. The outputs live as long as the block.
+
+        Raises `ChildFailed`, and `OSError` where the kernel lacks a lock that is required.
+        """
         with contextlib.ExitStack() as files:
             outputs, scratch = await asyncio.to_thread(self._open_outputs, files)
             task = self._task(source, scratch, outputs, claimed_type)
             answers, failure = await self._run(task)
+            if failure == NO_LOCK:
+                raise OSError("this kernel has no seccomp, and processing.requires_lock is set")
             nature, details = _read(answers)
+            if nature is not None and not nature.is_locked:
+                log.warning("processing.unlocked")
             if nature is not None and failure == REFUSED:
                 details = Details(problem=REFUSED)  # damaged, or not what it begins like
             if nature is None:
@@ -109,6 +120,7 @@ class Sandbox:
             bounds=bounds,
             thumb_px=own.thumb_px,
             voice_s=own.voice_s,
+            requires_lock=own.requires_lock,
             strips_metadata=own.strips_metadata,
         )
 
@@ -154,8 +166,8 @@ async def _converse(process: asyncio.subprocess.Process, task: bytes, said: byte
 def _why(code: int | None) -> str:
     if code == 0:
         return ""
-    if code == UNREADABLE:
-        return REFUSED
+    if code in (UNREADABLE, UNLOCKED):
+        return REFUSED if code == UNREADABLE else NO_LOCK
     return "killed" if code is not None and code < 0 else "out_of_memory"
 
 

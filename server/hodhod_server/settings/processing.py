@@ -53,6 +53,9 @@ class ProcessingSettings:
     voice_s: Annotated[int, Field(ge=0)] = 600
     """Sound up to this length gets a waveform and, unless it is Opus already, an Opus copy."""
 
+    requires_lock: bool = False
+    """Look at no file where the kernel cannot lock the process in; without, that is only logged."""
+
     strips_metadata: bool = True
     """Blank where and with what a photo was taken before anybody can download it."""
 
