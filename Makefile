@@ -4,7 +4,7 @@ BIN := .venv/bin
 DISTRIBUTIONS := client_sdk server loadtest
 PIP_FLAGS := --quiet --no-compile --disable-pip-version-check
 
-.PHONY: up demo test check bench surge docs lock install
+.PHONY: up demo test check bench surge docs lock swift install
 install: .venv/installed
 
 # pip brings uv, checked against the lock's own hash; uv does the rest in seconds. Where only pip
@@ -40,3 +40,11 @@ docs: install
 
 lock: install
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-emit-package hodhod --group dev --extra embedded $(DISTRIBUTIONS:%=%/pyproject.toml) -o requirements.lock
+
+# A real object store for the tests of S3, in an environment of its own: it is thirty packages.
+swift: build/swift/installed
+
+build/swift/installed: tests/swift/requirements.txt
+	$(PYTHON) -m venv build/swift
+	@build/swift/bin/python -m pip install $(PIP_FLAGS) --require-hashes -r tests/swift/requirements.txt
+	@touch $@

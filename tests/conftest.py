@@ -23,6 +23,7 @@ from hodhod_server.settings import (
 from hodhod_server.store.database import Database, open_database
 from tests.clock import FakeClock
 from tests.engine_pool import EnginePool, open_engine_pool
+from tests.swift.server import require_swift, running_swift
 from tests.system_packages import require_package
 
 CALM = LoadSettings(busy_ms=60_000, strained_ms=60_000, saturated_ms=60_000)
@@ -45,6 +46,14 @@ def engine_pool() -> Iterator[EnginePool]:
     """PostgreSQL and Valkey, started once."""
     with open_engine_pool() as pool:
         yield pool
+
+
+@pytest.fixture(scope="session")
+def swift_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Where an object store speaks S3, started once; its bucket is there."""
+    require_swift()
+    with running_swift(tmp_path_factory.mktemp("swift")) as port:
+        yield port
 
 
 @pytest.fixture

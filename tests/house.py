@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 
 from hodhod_server.cluster.broker import Envelope
 from hodhod_server.cluster.broker_redis import RedisBroker
@@ -17,7 +18,14 @@ from hodhod_server.cluster.rate_limit import SlowPace
 from hodhod_server.cluster.redis_pool import open_redis
 from hodhod_server.domain.chat_log import Appended
 from hodhod_server.domain.clock import Clock
-from hodhod_server.domain.ids import ChatId, DeviceId, GatewayId, UserId
+from hodhod_server.domain.ids import (
+    ChatId,
+    DeviceId,
+    GatewayId,
+    MediaId,
+    UserId,
+    random_public_id,
+)
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.load import Level
 from hodhod_server.domain.memberships import ChatKind
@@ -27,6 +35,7 @@ from hodhod_server.services.chats import Chats
 from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.groups import Groups, NewGroup
 from hodhod_server.services.invites import Invites
+from hodhod_server.services.media_news import MediaNews
 from hodhod_server.services.membership import Membership
 from hodhod_server.services.messaging import Announcer, Messaging
 from hodhod_server.services.positions import PositionKeeper
@@ -36,9 +45,11 @@ from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.views import Views
 from hodhod_server.settings import RedisSettings, Settings
+from hodhod_server.store import uploads
 from hodhod_server.store.database import Database
 from hodhod_server.store.group_commit import GroupCommit
-from hodhod_wire.events import Text
+from hodhod_server.store.uploads import Lifetime, NewUpload
+from hodhod_wire.events import File, Text
 from hodhod_wire.frames import Send
 from tests.eventually import eventually
 
@@ -83,6 +94,8 @@ class House:
         broker: RedisBroker,
         pace: SlowPace,
     ) -> None:
+        self.database = database
+        self._clock = clock
         self.pushed = Pushed()
         self.delivery = Delivery(broker, self.pushed)
         self.rights = Rights(database)
@@ -91,6 +104,8 @@ class House:
         self.writer = GroupCommit(
             database, settings.group_commit, clock, announcer.announce, posting.recheck
         )
+        self.news = MediaNews(database, announcer, clock)
+        announcer.when_awaiting(self.news.note)
         changes = ChatChanges(database, self.rights, self.delivery, announcer, broker, clock)
         self.messaging = Messaging(database, posting, self.writer)
         self.chats = Chats(database, keys, clock)
@@ -128,6 +143,30 @@ class House:
             who, Send(chat=chat, client_id=client_id, body=Text(text=text))
         )
 
+    async def submit_file(self, who: Caller, chat: int, media: str) -> asyncio.Future[Appended]:
+        """Queue a message that names a file of three bytes under a new client_id."""
+        body = File(media=media, name="a.png", size=3, type="image/png")
+        client_id = secrets.randbelow(2**53 - 1) + 1
+        return await self.messaging.submit(who, Send(chat=chat, client_id=client_id, body=body))
+
+    async def begin_file(self, who: Caller) -> MediaId:
+        """An upload of three bytes of which none has come."""
+        media_id = MediaId(random_public_id())
+        new = NewUpload(length_bytes=3, name="a.png", content_type="image/png")
+        async with self.database.connection() as tx:
+            assert await uploads.insert(tx, media_id, who.user, new, self._lifetime(), 99)
+        return media_id
+
+    async def end_file(self, who: Caller, media_id: MediaId) -> None:
+        """The last byte is durable; nobody was told."""
+        async with self.database.connection() as tx:
+            upload = await uploads.begin_writing(tx, who.user, media_id)
+            assert upload is not None
+            assert await uploads.advance(tx, upload, 3, self._lifetime())
+
+    def _lifetime(self) -> Lifetime:
+        return Lifetime(self._clock.now(), self._clock.now() + timedelta(days=1))
+
     async def say(self, who: Caller, chat: int, text: str = "سلام") -> Appended:
         """Send a text."""
         return await (await self.submit(who, chat, text))
@@ -155,7 +194,7 @@ async def open_house(
             RedisBroker(redis, used.prefix, gateway),
             SlowPace(redis, used.prefix),
         )
-        loops = [house.delivery.run_here, house.positions.run, house.syncing.run]
+        loops = [house.delivery.run_here, house.positions.run, house.syncing.run, house.news.run]
         if is_writing:
             loops.append(house.writer.run)
         running = [tasks.create_task(loop()) for loop in loops]

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 
-from hodhod_server.blobs.store import BlobBusy, BlobMissing, BlobsFull, BlobTorn, require_key
+from hodhod_server.blobs.store import (
+    BlobBusy,
+    BlobMissing,
+    BlobsFull,
+    BlobTorn,
+    StoredBlob,
+    require_key,
+)
 
 
 class MemoryBlobs:
@@ -13,6 +21,7 @@ class MemoryBlobs:
 
     def __init__(self, *, capacity_bytes: int = 2**40) -> None:
         self.capacity_bytes = capacity_bytes
+        self.modified_at = datetime(2020, 1, 1, tzinfo=UTC)
         self.written: dict[str, bytearray] = {}
         self.durable: dict[str, bytes] = {}
         self.broken: set[str] = set()
@@ -43,11 +52,29 @@ class MemoryBlobs:
             raise BlobMissing
         yield _MemoryReader(bytes(self.written[key]))
 
+    def place_of(self, key: str) -> None:
+        return None
+
     async def delete(self, key: str) -> None:
         if key in self.broken:
             raise OSError(5, "Input/output error")
         self.written.pop(require_key(key), None)
         self.durable.pop(key, None)
+
+    async def concatenate(self, key: str, parts: Sequence[str]) -> None:
+        if missing := [part for part in parts if part not in self.written]:
+            raise BlobMissing(*missing)
+        whole = b"".join(self.written[part] for part in parts)
+        if len(whole) > await self.free_bytes():
+            raise BlobsFull
+        self.written[require_key(key)], self.durable[key] = bytearray(whole), whole
+
+    async def blobs(self) -> AsyncIterator[StoredBlob]:
+        for key, content in list(self.written.items()):
+            yield StoredBlob(key=key, size_bytes=len(content), modified_at=self.modified_at)
+
+    async def tidy(self, before: datetime) -> int:
+        return 0
 
     async def free_bytes(self) -> int:
         return self.capacity_bytes - sum(map(len, self.written.values()))
@@ -90,6 +117,9 @@ class _MemoryAppender:
             raise BlobsFull
         return len(self._content)
 
+    async def finish(self) -> int:
+        return await self.sync()
+
 
 class _MemoryReader:
     def __init__(self, content: bytes) -> None:
@@ -98,6 +128,10 @@ class _MemoryReader:
     @property
     def size_bytes(self) -> int:
         return len(self._content)
+
+    @property
+    def descriptor(self) -> None:
+        return None
 
     async def pieces(self, start: int, stop: int) -> AsyncIterator[bytes]:
         for position in range(start, min(stop, len(self._content)), 1000):

@@ -80,6 +80,17 @@ async def running_node(
         yield node
 
 
+@contextlib.asynccontextmanager
+async def media_role(settings: Settings, clock: Clock) -> AsyncIterator[str]:
+    """One media role with its loops; its address."""
+    listen = ListenSettings(port=free_port())
+    async with app.media(settings, clock) as parts, _Loops() as loops:
+        for loop in parts.loops:
+            loops.start(loop)
+        async with serve(parts.app, listen):
+            yield f"http://127.0.0.1:{listen.port}"
+
+
 class _Loops:
     """Background loops; what fails in the test is raised as it is, and not in a group."""
 

@@ -13,7 +13,13 @@ from typing import Final
 
 import pytest
 
-PROGRAMS: Final = {"kannel": ("bearerbox", "smsbox")}
+PROGRAMS: Final = {
+    "kannel": ("bearerbox", "smsbox"),
+    "nginx-light": ("nginx",),
+    "nodejs": ("node",),
+    "npm": ("npm",),
+    "clamav-daemon": ("clamd",),
+}
 """Package → the programs that prove it is there. `.ci/run` installs these packages."""
 
 REQUIRED_VARIABLE: Final = "SYSTEM_PACKAGES_REQUIRED"

@@ -51,7 +51,6 @@ from hodhod._models import (
     NextChannel,
     Permission,
     PositionChanged,
-    Progress,
     SendRefused,
     SignInAsked,
     TypingSeen,
@@ -59,10 +58,11 @@ from hodhod._models import (
     Voucher,
 )
 from hodhod._passkeys import Authenticator, Passkey
+from hodhod._progress import Progress
 from hodhod._security import Guards, LinkedDevice, Security
 from hodhod._sign_in import PendingLink, SignIn
 from hodhod._signup import Challenge
-from hodhod_wire.events import Changed, Created, File, Joined, Left, Removed, Text
+from hodhod_wire.events import Changed, Created, File, Joined, Left, MediaReady, Removed, Text
 
 __all__ = [
     "AccountNotice",
@@ -95,6 +95,7 @@ __all__ = [
     "Joined",
     "Left",
     "LinkedDevice",
+    "MediaReady",
     "Member",
     "Membership",
     "Message",

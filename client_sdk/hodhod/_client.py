@@ -11,17 +11,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final, Self
 
-from hodhod import _files as files
 from hodhod import _models as models
 from hodhod._addresses import checked_url
 from hodhod._addressing import chat_id
 from hodhod._door import OnWait
 from hodhod._downloads import Source
-from hodhod._errors import NotFound, Refused, SignedOut
+from hodhod._errors import NotFound, SignedOut
+from hodhod._event_queue import Events
+from hodhod._file_sending import FileSending
 from hodhod._groups import Groups
 from hodhod._invites import Invites
 from hodhod._line import Line
@@ -31,6 +32,7 @@ from hodhod._progress import OnProgress
 from hodhod._security import Security
 from hodhod._sign_in import SignIn
 from hodhod._signup import Asked, Challenge
+from hodhod._sources import Sendable, source_of
 from hodhod._state import Credentials, State
 from hodhod_wire import frames
 from hodhod_wire.codec import MSGPACK
@@ -47,7 +49,7 @@ from hodhod_wire.frames import (
     Read,
     Typing,
 )
-from hodhod_wire.limits import FILE_NAME_CHARS_MAX, NAME_CHARS_MAX, PAGE_EVENTS_MAX, TEXT_CHARS_MAX
+from hodhod_wire.limits import NAME_CHARS_MAX, PAGE_EVENTS_MAX, TEXT_CHARS_MAX
 
 AGENT: Final = "hodhod-python"
 DEADLINE_S: Final = 20.0
@@ -217,7 +219,12 @@ class Client:
         request = History(chat=chat_id(chat), before=before, limit=limit)
         page = await self._require_line().ask(request, Page)
         decoded = [MSGPACK.decode_event(event) for event in page.events]
-        return [models.message_from(event) for event in decoded if isinstance(event, Message)]
+        found = [models.message_from(event) for event in decoded if isinstance(event, Message)]
+        return self._parts.facts.learn(found)
+
+    def renewed(self, message: models.Message) -> models.Message:
+        """The message with what is known of its file by now: after a notice `MediaReady`."""
+        return self._parts.facts.folded(message)
 
     async def mark_read(self, what: models.Message | models.Chat | int, seq: int = 0) -> None:
         """The person has seen the chat up to this message; or a chat, up to `seq` or all of it.
@@ -247,7 +254,7 @@ class Client:
         and tell by `ChatChanged` and `ChatGone` where the person comes in, what the person may do
         and when that is over. Raises `SignedOut`, `TurnedAway`.
         """
-        return _Events(self._next_event)
+        return Events(self._next_event)
 
     # --- messages --------------------------------------------------------------------------------
 
@@ -269,58 +276,61 @@ class Client:
     async def send_file(
         self,
         chat: models.Chat | int,
-        path: FilePath,
+        file: Sendable,
         *,
+        name: str | None = None,
         caption: str = "",
+        announce: bool = False,
         on_progress: OnProgress | None = None,
     ) -> models.Message:
-        """Upload a file and write it into the chat. Returns when the message is durable.
+        """Upload a file and write it into the chat. Returns when message and bytes are durable.
 
-        Cuts are survived, and restarts of the program: call it again with the same file and chat,
-        and one message comes of it. Gives up with `ConnectionLost` after ten minutes without a
-        byte. `on_progress` gets a `Progress` a few times a second. Raises `FileChanged`, `OSError`,
-        and as `send`.
+        `file` is a path, an open stream (its `read` may be awaitable) or an async iterator of
+        bytes, of whatever length. With `announce` the message comes first: its file is `awaited`,
+        and a message whose notice is `MediaReady` follows when the bytes are there.
+
+        Cuts are survived, and of a path restarts of the program, too: call it again with the same
+        file and chat, and one message comes of it. Gives up with `ConnectionLost` after ten
+        minutes without a byte. `on_progress` gets a `Progress` a few times a second. Raises
+        `FileChanged`, `OSError`, `TypeError`, and as `send`.
         """
         if len(caption) > TEXT_CHARS_MAX:
             raise ValueError(f"a caption has at most {TEXT_CHARS_MAX} characters")
-        line, uploads = self._require_line(), self._parts.uploads
-        file = await files.look_at(path)
-        media_type = await files.guess_type(file.name)
-        number = chat_id(chat)
-        upload = await uploads.upload(file, number, media_type, on_progress)
-        body = File(
-            media=upload.location.rpartition("/")[2],
-            name=file.name[-FILE_NAME_CHARS_MAX:],
-            size=file.size,
-            type=media_type,
-            caption=caption,
-        )
-        try:
-            message = await line.send(self._pending(number, body, upload.client_id))
-        except Refused:
-            uploads.forget(upload)
-            raise
-        uploads.forget(upload)
-        return message
+        line, number = self._require_line(), chat_id(chat)
+
+        async def write(body: File, client_id: int) -> models.Message:
+            return await line.send(self._pending(number, body, client_id))
+
+        sending = FileSending(write, self._parts.uploads, number, caption)
+        return await sending.send(await source_of(file, name), on_progress, announce=announce)
 
     async def download(
-        self, message: models.Message, path: FilePath, *, on_progress: OnProgress | None = None
+        self,
+        message: models.Message,
+        path: FilePath,
+        *,
+        made: str | None = None,
+        on_progress: OnProgress | None = None,
     ) -> None:
-        """Bring a message's file to `path`, which appears when it is whole.
+        """Bring a message's file to `path`, which appears when it is whole and as it was sent.
 
-        Cuts are survived, restarts too (call it again with the same path). Raises `NotFound`,
-        `OSError`, `ConnectionLost` after ten minutes without a byte, and `SignedOut`.
+        `made` names something the server made of the file (`thumb`, `poster`, `play`). Cuts are
+        survived, restarts too (call it again with the same path). Raises `NotFound`, `OSError`,
+        `ConnectionLost` after ten minutes without a byte, and `SignedOut`.
         """
-        await self._parts.downloads.download(self._source(message), path, on_progress)
+        await self._parts.downloads.download(self._source(message, made), path, on_progress)
 
     async def read_range(self, message: models.Message, start: int, end: int) -> bytes:
-        """The bytes of a message's file from `start` up to, not including, `end`.
-
-        Raises `InvalidInput` for a start beyond the end of the file, and as `download`.
-        """
+        """The bytes up to, not including, `end`. Raises `InvalidInput`, and as `download`."""
         if not 0 <= start < end:
             raise ValueError("a range has at least one byte")
         return await self._parts.downloads.read(self._source(message), start, end)
+
+    def stream_file(
+        self, message: models.Message, *, start: int = 0, made: str | None = None
+    ) -> AsyncIterator[bytes]:
+        """The bytes of a file from `start` on as they come, over cuts. Raises as `download`."""
+        return self._parts.downloads.stream(self._source(message, made), start, None)
 
     # --- within ----------------------------------------------------------------------------------
 
@@ -333,9 +343,11 @@ class Client:
     async def _next_event(self) -> models.Event:
         line = self._require_line()
         event = await line.next_event()
-        if isinstance(event, models.Message) and event.sender == line.session.user:
+        if not isinstance(event, models.Message):
+            return event
+        if event.sender == line.session.user:
             self._parts.uploads.told(event.client_id)
-        return event
+        return self._parts.facts.learn([event])[0]
 
     def _connect(self, parts: Parts) -> None:
         self._line = parts.new_line()
@@ -365,7 +377,7 @@ class Client:
         name = client_id or new_client_id()
         return known or Pending(client_id=name, chat=chat_id(chat), body=body)
 
-    def _source(self, message: models.Message) -> Source:
+    def _source(self, message: models.Message, made: str | None = None) -> Source:
         if message.file is None:
             raise ValueError("this message holds no file")
         line, addresses = self._require_line(), self._parts.addresses
@@ -374,7 +386,7 @@ class Client:
             link = await line.ask(MediaLink(chat=message.chat, seq=message.seq), Link)
             return addresses.media(link.url)
 
-        return Source(message.file, ask_link)
+        return Source(message.file, ask_link, made)
 
     def _fill(self, state: State) -> None:
         """Before each write of the session file."""
@@ -383,16 +395,3 @@ class Client:
             state.chats = session.kept()
             state.pending = session.outbox.pending
             state.knows_all = session.knows_all
-
-
-class _Events:
-    """`client.events()`: leaving it and coming back goes on where it stopped."""
-
-    def __init__(self, next_event: Callable[[], Awaitable[models.Event]]) -> None:
-        self._next_event = next_event
-
-    def __aiter__(self) -> AsyncIterator[models.Event]:
-        return self
-
-    async def __anext__(self) -> models.Event:
-        return await self._next_event()

@@ -9,6 +9,7 @@ it is told.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, NamedTuple
 
 from msgspec import structs
@@ -17,6 +18,7 @@ from hodhod._models import (
     AccountNotice,
     ChatChanged,
     ChatGone,
+    Event,
     PositionChanged,
     SendRefused,
     SignInAsked,
@@ -116,3 +118,16 @@ class EventQueue:
             self._tokens.remove(fate)
         self._fates[fate] = event
         self._tokens.append(fate)
+
+
+class Events:
+    """`client.events()`: leaving it and coming back goes on where it stopped."""
+
+    def __init__(self, next_event: Callable[[], Awaitable[Event]]) -> None:
+        self._next_event = next_event
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        return await self._next_event()

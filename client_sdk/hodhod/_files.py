@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import mimetypes
 import os
 from pathlib import Path
@@ -48,36 +49,20 @@ async def require_unchanged(file: LocalFile) -> None:
         raise FileChanged(f"{file.name} changed while it was being sent")
 
 
+async def sha256_of(path: str) -> str:
+    """The digest of a whole file, in hexadecimal. Raises `OSError`."""
+    return await asyncio.to_thread(_sha256_of, path)
+
+
+def _sha256_of(path: str) -> str:
+    with open(path, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 async def guess_type(name: str) -> str:
     """The media type that goes with the name's ending."""
     guessed, _ = await asyncio.to_thread(mimetypes.guess_type, name)
     return guessed or UNKNOWN_TYPE
-
-
-class Pieces:
-    """The bytes of a file from an offset on, piece by piece, while the `async with` lasts."""
-
-    def __init__(self, file: LocalFile, offset: int) -> None:
-        self._file = file
-        self._offset = offset
-        self._opened: BinaryIO | None = None
-
-    async def __aenter__(self) -> Self:
-        self._opened = await asyncio.to_thread(open, self._file.path, "rb")
-        await asyncio.to_thread(self._opened.seek, self._offset)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._opened is not None:
-            await asyncio.to_thread(self._opened.close)
-
-    async def next_piece(self) -> bytes:
-        """Empty at the end of the file as it was looked at, or where it is shorter now."""
-        assert self._opened is not None
-        wanted = min(PIECE_BYTES, self._file.size - self._offset)
-        piece = await asyncio.to_thread(self._opened.read, wanted)
-        self._offset += len(piece)
-        return piece
 
 
 class PartFile:
@@ -111,9 +96,19 @@ class PartFile:
         await asyncio.to_thread(self._opened.truncate, 0)
         self.size = 0
 
+    async def has_sha256(self, expected: bytes | None) -> bool:
+        """Are these the bytes with this digest? `None`: nobody knows it."""
+        return expected is None or await asyncio.to_thread(self._sha256) == expected
+
     async def finish(self) -> None:
         """All is here: put it in its place, durably."""
         await asyncio.to_thread(self._finish)
+
+    def _sha256(self) -> bytes:
+        assert self._opened is not None
+        self._opened.flush()
+        with open(self._part, "rb") as part:
+            return hashlib.file_digest(part, "sha256").digest()
 
     def _finish(self) -> None:
         assert self._opened is not None

@@ -1,4 +1,4 @@
-"""What the SDK hands to its user: people, chats, messages, what happens, how far a transfer is.
+"""What the SDK hands to its user: people, chats, messages, what happens.
 
 Always true: every value is frozen; times are integers, milliseconds since the epoch, UTC, by the
 server's clock; sizes are bytes. `str()` of a message shows its text, `repr()` never does, because
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from hodhod._errors import Refused
 from hodhod_wire import events, frames
-from hodhod_wire.events import Content, File, Notice, Text
+from hodhod_wire.events import Content, File, MediaReady, Notice, Text
 
 
 class User(Struct, frozen=True):
@@ -179,6 +179,8 @@ class Message(Struct, frozen=True, kw_only=True):
     """When the server stored it, in milliseconds since the epoch."""
     body: Content
     """What was written, or a notice of the server: `Joined`, `Changed` …"""
+    ready: MediaReady | None = None
+    """What the server found out about the file, where this client has heard of it."""
 
     @property
     def text(self) -> str:
@@ -198,7 +200,7 @@ class Message(Struct, frozen=True, kw_only=True):
 
     @property
     def notice(self) -> Notice | None:
-        """What the server wrote about a group or channel: `Joined` …; `None` for a message."""
+        """What the server wrote: `Joined`, `MediaReady` …; `None` for a message."""
         return self.body if isinstance(self.body, Notice) else None
 
     def __str__(self) -> str:
@@ -281,23 +283,6 @@ Event = (
     | AccountNotice
     | SignInAsked
 )
-
-
-class Progress(Struct, frozen=True):
-    """How far a transfer is. `sent` never goes back; it stands while lost bytes travel again."""
-
-    sent: int
-    """Bytes on the other side, or handed to the network."""
-    total: int
-    """Bytes altogether."""
-
-    @property
-    def fraction(self) -> float:
-        """From 0.0 to 1.0."""
-        return self.sent / self.total if self.total else 1.0
-
-    def __str__(self) -> str:
-        return f"{self.fraction:6.1%} of {self.total / 1e6:,.1f} MB"
 
 
 class NextChannel(Struct, frozen=True):
@@ -391,6 +376,8 @@ def _told(notice: Notice) -> str:
             return f"joined: {', '.join(map(str, notice.users))}"
         case events.Left() | events.Removed():
             return f"{type(notice).__name__.lower()}: {notice.user}"
+        case events.MediaReady():
+            return f"file of {notice.size} bytes is ready"
         case events.Changed():
             given = [name for name in notice.__struct_fields__ if getattr(notice, name) is not None]
             return f"changed: {', '.join(given)}"

@@ -16,6 +16,7 @@ from hodhod._api import Api
 from hodhod._background import Background
 from hodhod._clock import ServerClock, SystemClock
 from hodhod._downloads import Downloads
+from hodhod._file_facts import FileFacts
 from hodhod._http import Http
 from hodhod._keeper import Keeper
 from hodhod._line import Line
@@ -24,6 +25,7 @@ from hodhod._session import Session
 from hodhod._signup import Door
 from hodhod._state import Credentials, StateFile
 from hodhod._transport import Dialer
+from hodhod._tus import Tus
 from hodhod._uploads import Uploads
 
 
@@ -53,6 +55,7 @@ class Parts:
     dialer: Dialer
     uploads: Uploads
     downloads: Downloads
+    facts: FileFacts
     dice: random.Random
 
     def new_line(self) -> Line:
@@ -113,8 +116,9 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             api=Api(http, account, addresses, deadline_s=settings.deadline_s),
             door=Door(http, addresses, clock, deadline_s=settings.deadline_s),
             dialer=Dialer(http_session, addresses, settings.agent),
-            uploads=Uploads(http_session, account, addresses, keeper, dice),
+            uploads=Uploads(Tus(http_session, account, addresses), keeper, dice),
             downloads=Downloads(http_session, dice),
+            facts=FileFacts(),
             dice=dice,
         )
 

@@ -9,7 +9,7 @@ from typing import Final
 from hodhod._errors import ConnectionLost, TryLater
 from hodhod._reconnect import Backoff
 
-FIRST_S: Final = 0.3
+FIRST_S: Final = 0.1  # after progress a cut is a cut: most links are there again at once
 MAX_S: Final = 15.0
 PATIENCE_S: Final = 600.0  # ten minutes without a byte: the caller should know
 

@@ -66,8 +66,12 @@ class Unfinished(Struct, frozen=True, kw_only=True):
     mtime_ns: int
     chat: int
     location: str
-    """Where the server keeps it, as the server named it."""
+    """Where the server keeps it, as the server named it; empty while it is in parts."""
     client_id: int
+    parts: list[str] = []
+    """Where its parts are, which become one there when all have arrived."""
+    name: str = ""
+    media_type: str = ""
 
 
 class State(Struct, kw_only=True):

@@ -69,12 +69,17 @@ class ErrorCode(StrEnum):
     LIMIT_REACHED = "limit_reached"
 
     MEDIA_NOT_FOUND = "media_not_found"
+    MEDIA_NOT_READY = "media_not_ready"
+    MEDIA_REFUSED = "media_refused"
     UPLOAD_NOT_FOUND = "upload_not_found"
     UPLOAD_EXPIRED = "upload_expired"
     UPLOAD_BUSY = "upload_busy"
     OFFSET_MISMATCH = "offset_mismatch"
+    CHECKSUM_MISMATCH = "checksum_mismatch"
+    FILE_TYPE_REFUSED = "file_type_refused"
     TUS_VERSION_UNSUPPORTED = "tus_version_unsupported"
     STORAGE_FULL = "storage_full"
+    QUOTA_EXCEEDED = "quota_exceeded"
     LINK_INVALID = "link_invalid"
     LINK_EXPIRED = "link_expired"
     RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
@@ -241,6 +246,12 @@ ERROR_TEXTS: Final[dict[ErrorCode, ErrorText]] = {
         "There are as many of these as there may be.", "به بیشترین تعداد مجاز رسیده است."
     ),
     ErrorCode.MEDIA_NOT_FOUND: ErrorText("There is no such file.", "چنین پرونده‌ای نیست."),
+    ErrorCode.MEDIA_NOT_READY: ErrorText(
+        "The file is still being prepared.", "پرونده هنوز آماده نیست.", may_retry=True
+    ),
+    ErrorCode.MEDIA_REFUSED: ErrorText(
+        "The file is not safe to download.", "دریافت این پرونده امن نیست."
+    ),
     ErrorCode.UPLOAD_NOT_FOUND: ErrorText("There is no such upload.", "چنین بارگذاری‌ای نیست."),
     ErrorCode.UPLOAD_EXPIRED: ErrorText(
         "This upload has expired. Please start again.",
@@ -254,6 +265,15 @@ ERROR_TEXTS: Final[dict[ErrorCode, ErrorText]] = {
     ErrorCode.OFFSET_MISMATCH: ErrorText(
         "The offset differs from the server's.", "جایگاه با سرور نمی‌خواند.", may_retry=True
     ),
+    ErrorCode.CHECKSUM_MISMATCH: ErrorText(
+        "The bytes were damaged on their way. Please send them again.",
+        "داده‌ها در راه آسیب دیده‌اند. لطفاً دوباره بفرستید.",
+        may_retry=True,
+    ),
+    ErrorCode.FILE_TYPE_REFUSED: ErrorText(
+        "Files of this type cannot be sent here.",
+        "فرستادن این نوع پرونده در اینجا ممکن نیست.",
+    ),
     ErrorCode.TUS_VERSION_UNSUPPORTED: ErrorText(
         "This version of the tus protocol is not supported.",
         "این نسخه از پروتکل tus پشتیبانی نمی‌شود.",
@@ -262,6 +282,10 @@ ERROR_TEXTS: Final[dict[ErrorCode, ErrorText]] = {
         "The server has no room for this file now.",
         "سرور اکنون برای این پرونده جا ندارد.",
         may_retry=True,
+    ),
+    ErrorCode.QUOTA_EXCEEDED: ErrorText(
+        "Your storage is full. Delete files you no longer need.",
+        "فضای ذخیرهٔ شما پر است. پرونده‌هایی را که لازم ندارید پاک کنید.",
     ),
     ErrorCode.LINK_INVALID: ErrorText("This link is not valid.", "این پیوند معتبر نیست."),
     ErrorCode.LINK_EXPIRED: ErrorText("This link has expired.", "مهلت این پیوند گذشته است."),

@@ -26,6 +26,9 @@ from hodhod_wire.limits import (
     TimeMs,
 )
 
+FileSize = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Pixels = Annotated[int, Meta(ge=1, le=1_000_000)]
+
 
 class Text(Struct, frozen=True, tag_field="t", tag="text"):
     """A text message."""
@@ -37,13 +40,18 @@ class Text(Struct, frozen=True, tag_field="t", tag="text"):
 
 
 class File(Struct, frozen=True, tag_field="t", tag="file", omit_defaults=True):
-    """A finished upload, shown as a file, a picture or a video by its media type."""
+    """An upload, shown as a file, a picture or a video by its media type.
+
+    `awaited` is the server's word: the upload had not ended when the message was written, and
+    `media_ready` follows in this chat. `size` is then 0 where its length is not known either.
+    """
 
     media: PublicId
     name: Annotated[str, Meta(min_length=1, max_length=FILE_NAME_CHARS_MAX)]
-    size: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    size: FileSize
     type: Annotated[str, Meta(max_length=127)] = "application/octet-stream"
     caption: Annotated[str, Meta(max_length=TEXT_CHARS_MAX)] = ""
+    awaited: bool = False
 
     def __repr__(self) -> str:
         return f"File({self.size} bytes)"
@@ -89,8 +97,40 @@ class Changed(Struct, frozen=True, tag_field="t", tag="changed", omit_defaults=T
     broadcast: bool | None = None
 
 
-Notice = Created | Joined | Left | Removed | Changed
-Content = Text | File | Created | Joined | Left | Removed | Changed
+class MediaObject(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something made of a file: `thumb`, `poster`, `play` … is its name in addresses."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=32)]
+    type: Annotated[str, Meta(max_length=127)]
+    size: FileSize
+    width: Pixels | None = None
+    height: Pixels | None = None
+    duration_ms: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+
+
+class MediaReady(
+    Struct, frozen=True, kw_only=True, tag_field="t", tag="media_ready", omit_defaults=True
+):
+    """A file that messages of this chat name can be fetched; later ones tell more of it.
+
+    The newest tells all that is known. `blur` is a picture of a few bytes, to be shown until the
+    true one is there.
+    """
+
+    media: PublicId
+    size: FileSize
+    type: Annotated[str, Meta(max_length=127)]
+    width: Pixels | None = None
+    height: Pixels | None = None
+    duration_ms: Annotated[int, Meta(ge=0, le=2**53 - 1)] | None = None
+    blur: Annotated[str, Meta(max_length=128)] = ""
+    waveform: Annotated[str, Meta(max_length=256)] = ""
+    problem: Annotated[str, Meta(max_length=32)] = ""
+    objects: Annotated[list[MediaObject], Meta(max_length=16)] = []
+
+
+Notice = Created | Joined | Left | Removed | Changed | MediaReady
+Content = Text | File | Created | Joined | Left | Removed | Changed | MediaReady
 
 
 class EventHeader(Struct, frozen=True):

@@ -16,7 +16,7 @@ from msgspec import inspect
 from docs.generate import meanings
 from hodhod_wire import frames, limits
 from hodhod_wire.close_codes import CloseCode, after_close
-from hodhod_wire.events import Body, Notice
+from hodhod_wire.events import Body, MediaObject, Notice
 from hodhod_wire.limits import ID_MAX
 from tests.wire import golden, strategies
 from tests.wire.golden import Kind
@@ -29,6 +29,7 @@ SHAPES: Final = (
     frames.Member,
     frames.ChatDelta,
     frames.Titles,
+    MediaObject,
 )
 ALL_STRUCTS: Final[tuple[type[msgspec.Struct], ...]] = (
     *strategies.CLIENT_FRAMES,

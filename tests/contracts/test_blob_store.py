@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hodhod_server.blobs.filesystem import open_filesystem
+from hodhod_server.blobs.s3 import open_s3
 from hodhod_server.blobs.store import (
     Appender,
     BlobBusy,
@@ -21,20 +22,26 @@ from hodhod_server.blobs.store import (
     BlobStore,
     BlobTorn,
 )
+from hodhod_server.domain.clock import SystemClock
 from hodhod_server.domain.ids import random_public_id
 from tests.memory_blobs import MemoryBlobs
+from tests.swift.server import s3_settings
 
 SYNC_BYTES = 3 * 1024 * 1024
 MIB = 1024 * 1024
 
 
-@pytest.fixture(params=["memory", "filesystem"])
+@pytest.fixture(params=["memory", "filesystem", "s3"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BlobStore]:
     if request.param == "memory":
         yield MemoryBlobs()
-    else:
+    elif request.param == "filesystem":
         async with open_filesystem(tmp_path / "blobs", SYNC_BYTES) as blobs:
             yield blobs
+    else:
+        terms = s3_settings(request.getfixturevalue("swift_port"))
+        async with open_s3(terms, tmp_path / "spool", SystemClock()) as objects:
+            yield objects
 
 
 @pytest.fixture
@@ -50,6 +57,12 @@ async def append(store: BlobStore, key: str, offset: int, data: bytes) -> int:
         return await appender.sync()
 
 
+async def finish(store: BlobStore, key: str, length: int) -> None:
+    async with store.appending(key) as appender:
+        await appender.start_at(length)
+        assert await appender.finish() == length
+
+
 async def content(store: BlobStore, key: str, start: int = 0, stop: int = 2**40) -> bytes:
     async with store.reading(key) as reader:
         return b"".join([piece async for piece in reader.pieces(start, stop)])
@@ -63,6 +76,9 @@ async def new_blob(store: BlobStore) -> str:
 
 async def test_a_new_blob_is_empty_and_a_name_is_given_once(store: BlobStore) -> None:
     key = await new_blob(store)
+    with pytest.raises(FileExistsError):
+        await store.create(key)
+    await finish(store, key, 0)
     async with store.reading(key) as reader:
         assert reader.size_bytes == 0
     with pytest.raises(FileExistsError):
@@ -74,6 +90,7 @@ async def test_bytes_come_back_as_they_were_appended(store: BlobStore) -> None:
     half = await append(store, key, 0, data[:1234])
     whole = await append(store, key, half, data[1234:])
     assert (half, whole) == (1234, len(data))
+    await finish(store, key, whole)
     assert await content(store, key) == data
     assert await content(store, key, 1000, 1300) == data[1000:1300]
     assert await content(store, key, len(data) - 5) == data[-5:]
@@ -86,7 +103,7 @@ async def test_many_small_writes_keep_their_order(store: BlobStore) -> None:
         await appender.start_at(0)
         for piece in pieces:
             await appender.write(piece)
-        assert await appender.sync() == sum(map(len, pieces))
+        assert await appender.finish() == sum(map(len, pieces))
     assert await content(store, key) == b"".join(pieces)
 
 
@@ -94,6 +111,7 @@ async def test_what_is_beyond_the_start_is_cut_off(store: BlobStore) -> None:
     key = await new_blob(store)
     await append(store, key, 0, b"kept and lost")
     assert await append(store, key, 4, b"!") == 5
+    await finish(store, key, 5)
     assert await content(store, key) == b"kept!"
 
 
@@ -102,6 +120,7 @@ async def test_a_start_beyond_the_end_is_refused(store: BlobStore) -> None:
     await append(store, key, 0, b"short")
     with pytest.raises(BlobTorn):
         await append(store, key, 6, b"!")
+    await finish(store, key, 5)
     assert await content(store, key) == b"short"
 
 
@@ -113,6 +132,39 @@ async def test_durable_is_never_more_than_was_synced_and_all_of_it_then(store: B
         await appender.write(b"x" * 100)
         assert appender.durable_bytes == 0
         assert await appender.sync() == appender.durable_bytes == 100
+
+
+async def test_a_long_blob_goes_on_wherever_it_was_durable(store: BlobStore) -> None:
+    key, data = await new_blob(store), os.urandom(17 * MIB)
+    async with store.appending(key) as appender:
+        await appender.start_at(0)
+        told = []
+        for start in range(0, 12 * MIB, MIB):
+            await appender.write(data[start : start + MIB])
+            if start == 6 * MIB:
+                told.append(await appender.sync())
+        told.append(await appender.sync())
+    assert told == [7 * MIB, 12 * MIB]
+    for offset in reversed(told):  # the second writer's record was lost
+        assert await append(store, key, offset, data[offset : offset + 4 * MIB]) == offset + 4 * MIB
+    assert await append(store, key, 11 * MIB, data[11 * MIB :]) == 17 * MIB
+    await finish(store, key, 17 * MIB)
+    await finish(store, key, 17 * MIB)
+    assert await content(store, key) == data
+    assert await append(store, key, 6 * MIB, b"!") == 6 * MIB + 1  # a finish that was not recorded
+    await finish(store, key, 6 * MIB + 1)
+    assert await content(store, key) == data[: 6 * MIB] + b"!"
+
+
+async def test_every_blob_is_listed(store: BlobStore) -> None:
+    finished, begun = await new_blob(store), await new_blob(store)
+    await append(store, finished, 0, b"12345")
+    await finish(store, finished, 5)
+    listed = {blob.key: blob async for blob in store.blobs()}
+    assert listed[finished].size_bytes == 5
+    assert begun in listed
+    await store.delete(begun)
+    assert begun not in {blob.key async for blob in store.blobs()}
 
 
 async def test_one_writer_at_a_time(store: BlobStore) -> None:
@@ -127,6 +179,7 @@ async def test_one_writer_at_a_time(store: BlobStore) -> None:
 async def test_a_deleted_blob_is_gone_and_deleting_twice_is_no_error(store: BlobStore) -> None:
     key = await new_blob(store)
     await append(store, key, 0, b"x")
+    await finish(store, key, 1)
     await store.delete(key)
     await store.delete(key)
     with pytest.raises(BlobMissing):
@@ -135,15 +188,25 @@ async def test_a_deleted_blob_is_gone_and_deleting_twice_is_no_error(store: Blob
         await append(store, key, 0, b"x")
 
 
-async def test_a_reader_and_a_writer_outlive_the_deletion(store: BlobStore) -> None:
+async def test_a_writer_outlives_the_deletion(store: BlobStore) -> None:
     key = await new_blob(store)
-    await append(store, key, 0, b"still here")
-    async with store.reading(key) as reader, store.appending(key) as appender:
-        await appender.start_at(10)
+    async with store.appending(key) as appender:
+        await appender.start_at(0)
         await store.delete(key)
         await appender.write(b"into the void")
         await appender.sync()
-        assert b"".join([piece async for piece in reader.pieces(0, 10)]) == b"still here"
+    with pytest.raises(BlobMissing):
+        await content(store, key)
+
+
+async def test_a_reader_of_what_is_deleted_gets_it_or_hears_so(store: BlobStore) -> None:
+    key = await new_blob(store)
+    await append(store, key, 0, b"still here")
+    await finish(store, key, 10)
+    async with store.reading(key) as reader:
+        await store.delete(key)
+        with contextlib.suppress(BlobMissing):
+            assert b"".join([piece async for piece in reader.pieces(0, 10)]) == b"still here"
     with pytest.raises(BlobMissing):
         await content(store, key)
 
@@ -156,6 +219,25 @@ async def test_a_name_that_means_something_elsewhere_is_refused(store: BlobStore
         await store.delete(key)
 
 
+async def test_parts_are_joined_in_order_and_stay(store: BlobStore) -> None:
+    parts, contents = [], [os.urandom(size) for size in (6 * MIB + 1, 0, 17)]
+    for data in contents:
+        parts.append(await new_blob(store))
+        await append(store, parts[-1], 0, data)
+        await finish(store, parts[-1], len(data))
+    whole = random_public_id()
+    for order in ([0, 1], [2, 0, 1, 2]):  # the second replaces the first
+        await store.concatenate(whole, [parts[number] for number in order])
+        assert await content(store, whole) == b"".join(contents[number] for number in order)
+    assert await content(store, parts[0]) == contents[0]
+    assert await append(store, whole, 17, b"!") == 18
+    broken = random_public_id()
+    with pytest.raises(BlobMissing):
+        await store.concatenate(broken, [parts[0], random_public_id()])
+    with pytest.raises(BlobMissing):
+        await content(store, broken)
+
+
 async def test_free_bytes_is_what_is_left(store: BlobStore) -> None:
     assert await store.free_bytes() > 0
 
@@ -165,13 +247,15 @@ async def test_free_bytes_is_what_is_left(store: BlobStore) -> None:
 
 async def test_a_file_is_synced_by_itself_every_few_megabytes(files: BlobStore) -> None:
     key = await new_blob(files)
-    seen = set()
+    seen = []
     async with files.appending(key) as appender:
         await appender.start_at(0)
-        for _ in range(8):
+        for taken in range(1, 9):
             await appender.write(b"x" * MIB)
-            seen.add(appender.durable_bytes)
-    assert seen == {0, SYNC_BYTES, 2 * SYNC_BYTES}
+            seen.append(appender.durable_bytes)
+            assert taken * MIB - appender.durable_bytes <= SYNC_BYTES
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 2
 
 
 async def test_another_process_cannot_write_at_the_same_time(

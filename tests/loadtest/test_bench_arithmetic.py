@@ -317,6 +317,11 @@ def test_the_names_are_those_that_were_promised() -> None:
         "upload_mib_s",
         "upload_rss_mib",
         "download_mib_s",
+        "upload_share_of_bare",
+        "download_share_of_bare",
+        "message_p99_during_uploads_ratio",
+        "media_loop_lag_p99_ms",
+        "ten_uploads_rss_mib",
     }
 
 

@@ -6,17 +6,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from hodhod_server import app
 from hodhod_server.domain.ids import UserId
 from hodhod_server.domain.keys import Keys
 from hodhod_server.services.media_links import MediaLinks
-from hodhod_server.settings import ListenSettings, Settings
+from hodhod_server.settings import Settings
 from hodhod_server.store.database import Database
-from hodhod_server.web.serving import serve
 from tests.clock import FakeClock
-from tests.free_ports import free_port
+from tests.node import media_role
 from tests.people import People
 from tests.tus_caller import TusCaller
+from tests.viewers import Viewer
 
 
 @pytest.fixture
@@ -27,9 +26,8 @@ def people(database: Database, keys: Keys, clock: FakeClock) -> People:
 @pytest.fixture
 async def base(settings: Settings, clock: FakeClock) -> AsyncIterator[str]:
     """The address of one media role."""
-    listen = ListenSettings(port=free_port())
-    async with app.media(settings, clock) as parts, serve(parts.app, listen):
-        yield f"http://127.0.0.1:{listen.port}"
+    async with media_role(settings, clock) as address:
+        yield address
 
 
 @pytest.fixture
@@ -55,3 +53,9 @@ def links(keys: Keys, clock: FakeClock, settings: Settings, base: str) -> MediaL
 def reader() -> UserId:
     """For whom links are minted."""
     return UserId(77)
+
+
+@pytest.fixture
+def viewer(omid: TusCaller, links: MediaLinks, reader: UserId) -> Viewer:
+    """Somebody who downloads with fresh links."""
+    return Viewer(omid, links, reader)

@@ -38,7 +38,11 @@ async def test_options_tells_versions_extensions_and_the_largest_size(
         assert answer.headers["Tus-Resumable"] == "1.0.0"
         assert answer.headers["Tus-Max-Size"] == str(settings.media.upload_bytes_max)
         extensions = set(answer.headers["Tus-Extension"].split(","))
-        assert extensions == {"creation", "creation-with-upload", "expiration", "termination"}
+        assert extensions == {
+            *("creation", "creation-with-upload", "creation-defer-length"),
+            *("checksum", "concatenation", "expiration", "termination"),
+        }
+        assert answer.headers["Tus-Checksum-Algorithm"] == "sha1,sha256,crc32c"
 
 
 @pytest.mark.parametrize("path", ["/v1/uploads", f"/v1/uploads/{'a' * 22}"])
@@ -48,7 +52,9 @@ async def test_a_browser_of_any_site_may_upload(sara: TusCaller, path: str) -> N
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
     allowed = answer.headers["Access-Control-Allow-Headers"].lower()
-    for name in ("authorization", "tus-resumable", "upload-offset", "upload-metadata"):
+    asked_of_pieces = ("authorization", "tus-resumable", "upload-offset", "upload-checksum")
+    asked_of_creations = ("upload-metadata", "upload-length", "upload-defer-length")
+    for name in (*asked_of_pieces, *asked_of_creations, "upload-concat"):
         assert name in allowed
     refused = await sara.ask("HEAD", f"/v1/uploads/{'a' * 22}")
     assert refused.status == 404
@@ -129,9 +135,14 @@ async def test_a_new_upload_has_an_address_an_end_and_no_bytes(
         {"Upload-Length": "1e3"},
         {"Upload-Length": "٥"},
         {"Upload-Length": "9" * 400},
-        {"Upload-Defer-Length": "1"},
+        {"Upload-Defer-Length": "2"},
         {"Upload-Defer-Length": "1", "Upload-Length": "5"},
-        {"Upload-Concat": "partial", "Upload-Length": "5"},
+        {"Upload-Concat": "partial"},
+        {"Upload-Concat": "whole", "Upload-Length": "5"},
+        {"Upload-Concat": "final;"},
+        {"Upload-Concat": "final;/v1/uploads/short"},
+        {"Upload-Concat": f"final;/v1/uploads/{'a' * 22}", "Upload-Length": "5"},
+        {"Upload-Concat": f"final;{' '.join(['/v1/uploads/' + 'a' * 22] * 65)}"},
         {"Upload-Length": "5", "Upload-Metadata": "filename !!!"},
         {"Upload-Length": "5", "Upload-Metadata": "filename YQ==,filename Yg=="},
         {"Upload-Length": "5", "Upload-Metadata": "filename YQ==,,x Yg=="},

@@ -13,8 +13,9 @@ from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.return_keys import random_key
 from hodhod_server.domain.tries import Allowance
 from hodhod_server.services.expiry import Expiry
+from hodhod_server.services.finished_files import FinishedFiles
 from hodhod_server.services.uploads import NewUpload, Uploads
-from hodhod_server.settings import MediaSettings
+from hodhod_server.settings import MediaSettings, ProcessingSettings
 from hodhod_server.store import device_links, devices, return_keys, sweeps, tries
 from hodhod_server.store.database import Database
 from hodhod_server.telemetry import metrics
@@ -123,23 +124,25 @@ async def test_a_sweep_removes_every_kind_and_survives_what_fails(
 ) -> None:
     blobs, settings = MemoryBlobs(), MediaSettings()
     uploads = Uploads(database, blobs, clock, settings)
+    files = FinishedFiles(database, blobs, clock, ProcessingSettings())
     person = await people.new()
     await uploads.create(person.user, NewUpload(length_bytes=1, name="a", content_type="a/b"))
     await add_challenges(database, clock.now() - 2 * KEPT, 3)
     clock.advance(settings.upload_expiry_s)
     swept = metrics.SWEPT.labels("challenge")
     before = swept._value.get()
-    await Sweeper(uploads, Failing(database, clock, sends_kept_days=30), every_s=60).sweep()
+    await Sweeper(uploads, Failing(database, clock, sends_kept_days=30), files, every_s=60).sweep()
     assert not blobs.written, "uploads were swept although challenges failed"
     assert await count(database, "challenges") == 3
-    await Sweeper(uploads, Expiry(database, clock, sends_kept_days=30), every_s=60).sweep()
+    await Sweeper(uploads, Expiry(database, clock, sends_kept_days=30), files, every_s=60).sweep()
     assert await count(database, "challenges") == 0
     assert swept._value.get() - before == 3
 
 
 async def test_it_runs_again_and_again(database: Database, clock: Clock) -> None:
     uploads = Uploads(database, MemoryBlobs(), clock, MediaSettings())
-    sweeper = Sweeper(uploads, Expiry(database, clock, sends_kept_days=30), every_s=0.01)
+    files = FinishedFiles(database, MemoryBlobs(), clock, ProcessingSettings())
+    sweeper = Sweeper(uploads, Expiry(database, clock, sends_kept_days=30), files, every_s=0.01)
     running = asyncio.create_task(sweeper.run())
     for _ in range(2):
         await add_challenges(database, clock.now() - 2 * KEPT, 1)

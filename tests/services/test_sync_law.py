@@ -10,17 +10,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hodhod_server.domain.ids import ChatId
+from hodhod_server.domain.ids import ChatId, MediaId
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.memberships import ChatKind
 from hodhod_server.domain.permissions import EVERYTHING, Permission
 from hodhod_server.services.chats import Chats
 from hodhod_server.services.groups import Edit, Groups, NewGroup
 from hodhod_server.services.invites import Invites, NewLink
+from hodhod_server.services.media_news import MediaNews
 from hodhod_server.services.membership import Membership
 from hodhod_server.services.messaging import Messaging
 from hodhod_server.services.positions import PositionKeeper
@@ -28,7 +29,7 @@ from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.views import Views
 from hodhod_server.settings import Settings
-from hodhod_server.store import groups
+from hodhod_server.store import groups, uploads
 from hodhod_server.store.database import Database
 from hodhod_wire.frames import History, Sync
 from hodhod_wire.limits import ID_MAX
@@ -103,6 +104,31 @@ def _new(s: Scene, kind: ChatKind) -> NewGroup:
     return NewGroup(kind=kind, title="نو", users=[s.reza.user, s.ali.user])
 
 
+async def _name_a_file(s: Scene, who: Person, chat: ChatId) -> MediaId:
+    media_id = await s.house.begin_file(who.caller)
+    await (await s.house.submit_file(who.caller, chat, media_id))
+    return media_id
+
+
+async def _end_a_file(s: Scene, who: Person, chat: ChatId) -> MediaId:
+    media_id = await _name_a_file(s, who, chat)
+    await s.house.end_file(who.caller, media_id)
+    await s.house.news.tell_whole(media_id)
+    return media_id
+
+
+async def _learn_of_a_file(s: Scene) -> None:
+    media_id = await _end_a_file(s, s.mina, s.group)
+    await s.house.news.media_settled(media_id)
+
+
+async def _lose_a_file(s: Scene) -> None:
+    media_id = await _name_a_file(s, s.mina, s.group)
+    async with s.house.database.connection() as tx:
+        await uploads.mark_removed(tx, s.mina.user, media_id, datetime(2030, 1, 1, tzinfo=UTC))
+    await s.house.news.tell_lost(media_id)
+
+
 ACTS: dict[str, Act] = {
     "chats.open_private": lambda s: s.house.chats.open_private(
         s.mina.caller, user=s.ali.user, phone=None
@@ -166,6 +192,12 @@ ACTS: dict[str, Act] = {
     "messaging.submit": lambda s: s.house.say(s.mina.caller, s.group),
     "messaging.submit to a channel": lambda s: s.house.say(s.reza.caller, s.channel),
     "messaging.submit in private": lambda s: s.house.say(s.reza.caller, s.private),
+    "messaging.submit a file": lambda s: _name_a_file(s, s.mina, s.group),
+    "news.tell_whole": lambda s: _end_a_file(s, s.mina, s.group),
+    "news.tell_whole in a channel": lambda s: _end_a_file(s, s.reza, s.channel),
+    "news.tell_whole in private": lambda s: _end_a_file(s, s.sara, s.private),
+    "news.media_settled": lambda s: _learn_of_a_file(s),
+    "news.tell_lost": lambda s: _lose_a_file(s),
     "positions.mark": lambda s: s.house.positions.mark(s.mina.caller, s.group, read=2),
     "positions.mark in a channel": lambda s: s.house.positions.mark(
         s.mina.caller, s.channel, read=2
@@ -231,6 +263,7 @@ SERVICES = {
     "membership": Membership,
     "invites": Invites,
     "messaging": Messaging,
+    "news": MediaNews,
     "positions": PositionKeeper,
     "typing": TypingHints,
     "views": Views,

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from hodhod_server.domain.errors import StorageFull, UploadExpired, UploadNotFound
 from hodhod_server.domain.ids import UserId
 from hodhod_server.domain.keys import Keys
+from hodhod_server.domain.upload_errors import StorageFull, UploadExpired, UploadNotFound
 from hodhod_server.services.uploads import NewUpload, Part, Upload, Uploads
 from hodhod_server.settings import MediaSettings
 from hodhod_server.store.database import Database

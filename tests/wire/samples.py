@@ -13,7 +13,18 @@ from msgspec import Raw, Struct
 
 from hodhod_wire import frames
 from hodhod_wire.codec import Codec
-from hodhod_wire.events import Changed, Created, File, Joined, Left, Message, Removed, Text
+from hodhod_wire.events import (
+    Changed,
+    Created,
+    File,
+    Joined,
+    Left,
+    MediaObject,
+    MediaReady,
+    Message,
+    Removed,
+    Text,
+)
 from hodhod_wire.limits import ID_MAX
 
 Sample = Callable[[Codec], Struct]
@@ -215,6 +226,25 @@ BODIES: Final[Mapping[str, Sample]] = {
             history="all",
             signs_posts=False,
             broadcast=True,
+        )
+    ),
+    "file_awaited": _always(
+        File(media=MEDIA, name="trip.mp4", size=0, type="video/mp4", awaited=True)
+    ),
+    "media_ready": _always(MediaReady(media=MEDIA, size=157_286_400, type="video/mp4")),
+    "media_ready_with_facts": _always(
+        MediaReady(
+            media=MEDIA,
+            size=157_286_400,
+            type="video/mp4",
+            width=1920,
+            height=1080,
+            duration_ms=30_000,
+            blur="LEHV6nWB2yk8",
+            objects=[
+                MediaObject(name="poster", type="image/jpeg", size=40_960, width=640, height=360),
+                MediaObject(name="play", type="video/mp4", size=157_286_400),
+            ],
         )
     ),
 }

@@ -6,18 +6,18 @@ from typing import Final
 
 import pytest
 
-from hodhod_server.domain import errors
+from hodhod_server.domain import errors, upload_errors
 from hodhod_server.domain.errors import HodhodError
 from hodhod_server.web.problems import HTTP_STATUS
 from hodhod_wire.errors import ERROR_TEXTS, ErrorCode
 
 CLASSES: Final = [
     value
-    for value in vars(errors).values()
+    for value in {**vars(errors), **vars(upload_errors)}.values()
     if isinstance(value, type) and issubclass(value, HodhodError) and value is not HodhodError
 ]
 PERSIAN_LETTERS: Final = range(0x0600, 0x0700)
-TRY_LATER_STATUSES: Final = {403, 409, 423, 429, 500, 503, 507}
+TRY_LATER_STATUSES: Final = {403, 409, 423, 429, 460, 500, 503, 507}
 
 
 def test_every_code_has_one_text_in_each_language() -> None:

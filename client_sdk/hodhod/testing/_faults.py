@@ -25,7 +25,7 @@ class Faults:
     """A request about a group is carried out, and the connection breaks before the answer."""
 
     upload_cut_bytes: int = 0
-    """A request of an upload breaks after this many bytes; 0: never."""
+    """Uploads are cut whenever this many bytes came through; 0: never."""
 
     download_cut_bytes: int = 0
     """An answer with a file breaks after this many bytes; 0: never."""

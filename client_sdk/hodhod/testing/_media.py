@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from aiohttp import web
 
 from hodhod.testing._doors import Doors, problem
@@ -37,12 +39,14 @@ class Media:
         self.links_over = 0
         """So many links are still refused as expired."""
         self._doors = doors
+        self._since_cut = 0
 
     def routes(self) -> list[web.RouteDef]:
         """What the media role serves."""
         path = "/v1/uploads/{id}"
         return [
             web.post("/v1/uploads", self._create),
+            web.post("/v1/uploads/known", self._take_known),
             web.head(path, self._head),
             web.patch(path, self._patch),
             web.get("/v1/media/{id}", self._download, allow_head=False),
@@ -58,6 +62,17 @@ class Media:
         headers = TUS | {"Location": f"/v1/uploads/{number}"}
         return web.Response(status=201, headers=headers)
 
+    async def _take_known(self, request: web.Request) -> web.Response:
+        """Of the fake's files everybody may see every one."""
+        asked = msgspec.json.decode(await request.read(), type=dict[str, Any])
+        for one in list(self.uploads.values()):
+            if hashlib.sha256(one.data).hexdigest() == asked["sha256"]:
+                number = secrets.token_urlsafe(16)
+                self.uploads[number] = FakeUpload(one.length, one.metadata, one.data)
+                headers = {"Location": f"/v1/uploads/{number}"}
+                return web.json_response({"media": number}, status=201, headers=headers)
+        return problem(ErrorCode.MEDIA_NOT_FOUND, 404)
+
     async def _head(self, request: web.Request) -> web.Response:
         self._note(request, "Upload-Offset")
         upload = self.uploads.get(request.match_info["id"])
@@ -72,13 +87,21 @@ class Media:
             return problem(ErrorCode.UPLOAD_EXPIRED, 410)
         if int(request.headers["Upload-Offset"]) != len(upload.data):
             return problem(ErrorCode.OFFSET_MISMATCH, 409)
-        cut = self.faults.upload_cut_bytes
-        room = len(upload.data) + cut
         async for chunk in request.content.iter_chunked(PIECE_BYTES):
-            upload.data += chunk[: room - len(upload.data)] if cut else chunk
-            if cut and len(upload.data) >= room:
+            taken = self._until_cut(chunk)
+            upload.data += taken
+            if len(taken) < len(chunk):
                 _cut(request)
         return web.Response(status=204, headers=TUS | {"Upload-Offset": str(len(upload.data))})
+
+    def _until_cut(self, chunk: bytes) -> bytes:
+        """What still comes through before the link is cut."""
+        cut = self.faults.upload_cut_bytes
+        if not cut or self._since_cut + len(chunk) <= cut:
+            self._since_cut += len(chunk)
+            return chunk
+        taken, self._since_cut = chunk[: max(0, cut - self._since_cut)], 0
+        return taken
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         self._note(request, "Range")

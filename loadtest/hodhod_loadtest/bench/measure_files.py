@@ -1,7 +1,8 @@
 """How fast a large file goes in and out, and what memory that takes.
 
 One stream, over blocking sockets in a thread, because a generator that waits for itself would
-measure itself. Every byte that comes back is compared.
+measure itself. Every byte that comes back is compared. The machine's own speed is measured in the
+same run by what aiohttp does without us (`bare`), in turns with ours.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from hodhod_loadtest.bench.accounting import Use, share_elsewhere
+from hodhod_loadtest.bench.bare import running_bare
 from hodhod_loadtest.bench.figures import BenchFailed, Figure, LeftOut, rounded
 from hodhod_loadtest.bench.people import Pair, http_client, pair_up
 from hodhod_loadtest.bench.target import Plan, Target, open_target
@@ -23,6 +25,8 @@ from hodhod_loadtest.bench.target import Plan, Target, open_target
 UPLOAD: Final = "upload_mib_s"
 UPLOAD_RSS: Final = "upload_rss_mib"
 DOWNLOAD: Final = "download_mib_s"
+UPLOAD_SHARE: Final = "upload_share_of_bare"
+DOWNLOAD_SHARE: Final = "download_share_of_bare"
 MIB: Final = 1024 * 1024
 PATIENCE_S: Final = 120.0
 
@@ -61,7 +65,7 @@ class Courier:
         url = await self._link(media)
         processes.forget_peaks("media")
         before = processes.read()
-        seconds = await asyncio.to_thread(self._download, url)
+        seconds = await asyncio.to_thread(self.fetch, url)
         use = processes.read() - before
         return Transfer(seconds=seconds, peak_rss_kib=processes.peak_rss_kib("media"), use=use)
 
@@ -71,7 +75,7 @@ class Courier:
             "Tus-Resumable": "1.0.0",
         }
         size = {"Upload-Length": str(self._size_mib * MIB), "Content-Length": "0"}
-        line = _line(self._target.media_url)
+        line = line_to(self._target.media_url)
         try:
             began = time.perf_counter()
             line.request("POST", "/v1/uploads", headers=tus | size)
@@ -87,8 +91,21 @@ class Courier:
         finally:
             line.close()
 
-    def _download(self, url: str) -> float:
-        line = _line(url)
+    def bare_up(self, base: str) -> float:
+        """To what aiohttp is by itself; in seconds."""
+        line = line_to(base)
+        try:
+            began = time.perf_counter()
+            size = {"Content-Length": str(self._size_mib * MIB)}
+            line.request("PUT", "/file", body=self._blocks(), headers=size)
+            _answer(line, 204)
+            return time.perf_counter() - began
+        finally:
+            line.close()
+
+    def fetch(self, url: str) -> float:
+        """The whole file, compared; in seconds."""
+        line = line_to(url)
         address = urlsplit(url)
         buffer = bytearray(MIB)  # compared with bytes at once; a memoryview goes one by one
         try:
@@ -128,7 +145,8 @@ class Courier:
         return urljoin(self._target.media_url, url)
 
 
-def _line(url: str) -> http.client.HTTPConnection:
+def line_to(url: str) -> http.client.HTTPConnection:
+    """A connection to the server of an address."""
     address = urlsplit(url)
     assert address.hostname is not None
     return http.client.HTTPConnection(address.hostname, address.port, timeout=PATIENCE_S)
@@ -152,16 +170,20 @@ def _fill(response: http.client.HTTPResponse, buffer: memoryview) -> None:
 
 
 async def files(plan: Plan) -> list[Figure | LeftOut]:
-    """Up and down again, in turns."""
+    """Up and down again, in turns with a bare aiohttp."""
     ups: list[Transfer] = []
     downs: list[Transfer] = []
-    async with open_target(plan) as target:
+    bare_ups: list[float] = []
+    bare_downs: list[float] = []
+    async with open_target(plan) as target, running_bare(target.data_dir) as bare:
         [pair] = await pair_up(await target.newcomers.many(2), target.api_url)
         courier = Courier(target, pair, plan.file_mib)
         for number in range(1, plan.runs + 1):
             plan.tell(f"{UPLOAD}, {DOWNLOAD}: run {number} of {plan.runs}, {plan.file_mib} MiB")
+            bare_ups.append(await asyncio.to_thread(courier.bare_up, bare))
             up, media = await courier.up()
             ups.append(up)
+            bare_downs.append(await asyncio.to_thread(courier.fetch, f"{bare}/file"))
             downs.append(await courier.down(media))
     return [
         _speed(UPLOAD, plan.file_mib, ups),
@@ -173,7 +195,23 @@ async def files(plan: Plan) -> list[Figure | LeftOut]:
             detail={"file_mib": plan.file_mib},
         ),
         _speed(DOWNLOAD, plan.file_mib, downs),
+        _share(UPLOAD_SHARE, ups, bare_ups),
+        _share(DOWNLOAD_SHARE, downs, bare_downs),
     ]
+
+
+def _share(name: str, transfers: list[Transfer], bare_s: list[float]) -> Figure:
+    """Our speed in terms of the bare one's."""
+    return Figure(
+        name=name,
+        unit="of bare aiohttp",
+        better="higher",
+        runs=tuple(
+            bare / transfer.seconds for bare, transfer in zip(bare_s, transfers, strict=True)
+        ),
+        elsewhere=share_elsewhere([transfer.use for transfer in transfers]),
+        detail={"bare_s": [rounded(seconds) for seconds in bare_s]},
+    )
 
 
 def _speed(name: str, size_mib: int, transfers: list[Transfer]) -> Figure:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from hodhod_loadtest.bench import (
+    measure_crowding,
     measure_files,
     measure_groups,
     measure_growth,
@@ -55,8 +56,19 @@ BENCHES: Final = (
     Bench((measure_people.CONNECTS,), measure_people.connects),
     Bench((measure_people.SIGNUPS,), measure_people.signups),
     Bench(
-        (measure_files.UPLOAD, measure_files.UPLOAD_RSS, measure_files.DOWNLOAD),
+        (
+            measure_files.UPLOAD,
+            measure_files.UPLOAD_RSS,
+            measure_files.DOWNLOAD,
+            measure_files.UPLOAD_SHARE,
+            measure_files.DOWNLOAD_SHARE,
+        ),
         measure_files.files,
+    ),
+    Bench(
+        (measure_crowding.MESSAGES, measure_crowding.LAG, measure_crowding.RSS),
+        measure_crowding.crowding,
+        ticking_loop,
     ),
 )
 NAMES: Final = tuple(name for bench in BENCHES for name in bench.names)

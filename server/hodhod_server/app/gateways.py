@@ -41,6 +41,7 @@ from hodhod_server.services.groups import Groups
 from hodhod_server.services.inside import Inside
 from hodhod_server.services.invites import Invites
 from hodhod_server.services.media_links import MediaLinks
+from hodhod_server.services.media_news import MediaNews
 from hodhod_server.services.membership import Membership
 from hodhod_server.services.messaging import Announcer, Messaging
 from hodhod_server.services.positions import PositionKeeper
@@ -90,7 +91,7 @@ async def gateway(
         fanout = _fanout(Routing(redis, prefix, gateway_id), broker, sessions, database)
         rights, delivery = fanout.rights, fanout.delivery
         posting = Posting(rights, SlowPace(redis, prefix), clock)
-        announcer = Announcer(delivery)
+        announcer, news = _announcing(database, delivery, clock)
         writer = _writer(log_only, settings, clock, announcer, posting)
         links = MediaLinks(keys.media_link, clock, link_s=settings.media.link_s)
         changes = ChatChanges(database, rights, delivery, announcer, broker, clock)
@@ -124,12 +125,22 @@ async def gateway(
             app=app,
             loops=(
                 *(probe.run, writer.run, entrance.house.errands.run, entrance.heartbeats.run),
-                *fanout.loops,
+                *(news.run, *fanout.loops),
                 *(inside.syncing.run, inside.positions.run, sessions.run),
                 partial(broker.run, fanout.hub),
                 register.run,
             ),
         )
+
+
+def _announcing(
+    database: Database, delivery: Delivery, clock: Clock
+) -> tuple[Announcer, MediaNews]:
+    """Who tells of messages, and of the files that messages wait for."""
+    announcer = Announcer(delivery)
+    news = MediaNews(database, announcer, clock)
+    announcer.when_awaiting(news.note)
+    return announcer, news
 
 
 def _writer(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from hodhod_server.cli.failures import Commands
+from hodhod_server.cli.media import media
 from hodhod_server.cli.migrate import migrate
 from hodhod_server.cli.serve import serve
 from hodhod_server.cli.show_settings import show_settings
@@ -23,5 +24,5 @@ def hodhod() -> None:
     """
 
 
-for _command in (up, serve, migrate, signup, show_settings):
+for _command in (up, serve, migrate, signup, media, show_settings):
     hodhod.add_command(_command)

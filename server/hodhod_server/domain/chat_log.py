@@ -12,6 +12,7 @@ class Draft(msgspec.Struct, frozen=True):
 
     `audience`, `origin` and `version` are not stored: who is to hear of it (nobody is named in a
     broadcast chat), the connection it came from, and the chat's version when it was allowed.
+    `media` is the file it names; `awaits_media`: its upload had not ended.
     """
 
     chat: ChatId
@@ -24,6 +25,8 @@ class Draft(msgspec.Struct, frozen=True):
     is_broadcast: bool = False
     hides_sender: bool = False
     holds_file: bool = False
+    media: str = ""
+    awaits_media: bool = False
 
 
 class Appended(msgspec.Struct, frozen=True):

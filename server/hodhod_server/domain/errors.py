@@ -1,8 +1,9 @@
 """Everything that can be refused: one class per code of the wire contract.
 
 The inside raises these; each edge turns them into its own form with one table. A docstring is the
-explanation printed in `docs/reference/errors.md`. `facts` are members that a program may read
-(`tries_left`, `offset`, `server_time`); none of them holds a secret, a phone or a text.
+explanation printed in `docs/reference/errors.md`; those of uploads are in `upload_errors`. `facts`
+are members that a program may read (`tries_left`, `offset`, `server_time`); none of them holds a
+secret, a phone or a text.
 """
 
 from __future__ import annotations
@@ -340,40 +341,16 @@ class MediaNotFound(HodhodError):
     code = ErrorCode.MEDIA_NOT_FOUND
 
 
-class UploadNotFound(HodhodError):
-    """No upload of the caller's has this id."""
+class MediaNotReady(HodhodError):
+    """The file is being looked at, and nobody may have it before; ask again after `retry_after`."""
 
-    code = ErrorCode.UPLOAD_NOT_FOUND
-
-
-class UploadExpired(HodhodError):
-    """The upload was not finished in time and its bytes are gone."""
-
-    code = ErrorCode.UPLOAD_EXPIRED
+    code = ErrorCode.MEDIA_NOT_READY
 
 
-class UploadBusy(HodhodError):
-    """Another request is writing this upload and did not let go in time."""
+class MediaRefused(HodhodError):
+    """Nobody gets the file: it holds a virus, or tells where it was taken and cannot be cleaned."""
 
-    code = ErrorCode.UPLOAD_BUSY
-
-
-class OffsetMismatch(HodhodError):
-    """`Upload-Offset` is not where the upload stands: ask with HEAD and go on from there."""
-
-    code = ErrorCode.OFFSET_MISMATCH
-
-
-class TusVersionUnsupported(HodhodError):
-    """`Tus-Resumable` is missing or not 1.0.0 (tus 1.0.0, section Tus-Resumable)."""
-
-    code = ErrorCode.TUS_VERSION_UNSUPPORTED
-
-
-class StorageFull(HodhodError):
-    """The disk cannot take the upload. What has arrived is kept."""
-
-    code = ErrorCode.STORAGE_FULL
+    code = ErrorCode.MEDIA_REFUSED
 
 
 class LinkInvalid(HodhodError):

@@ -35,6 +35,11 @@ def describe(header: str) -> Description:
     pairs = _pairs(header)
     name = _text(pairs.get("filename") or pairs.get("name") or b"")
     content_type = _text(pairs.get("filetype") or pairs.get("type") or b"")
+    return described(name, content_type)
+
+
+def described(name: str, content_type: str) -> Description:
+    """Both as they are kept. Raises `Malformed` for a type that is none."""
     return Description(_clean_name(name), _clean_type(content_type))
 
 

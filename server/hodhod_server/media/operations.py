@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hodhod_server.media.known import KnownFile, TakenFile
 from hodhod_server.web.endpoints import Operation
 
 _UPLOAD: Final = "/v1/uploads/{upload}"
@@ -17,6 +18,14 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="POST", path="/v1/uploads", summary="Create an upload (tus creation).", status=201
+    ),
+    Operation(
+        method="POST",
+        path="/v1/uploads/known",
+        summary="Send a file that the caller has, or may see, without its bytes.",
+        takes=KnownFile,
+        gives=TakenFile,
+        status=201,
     ),
     Operation(method="HEAD", path=_UPLOAD, summary="How far an upload is (tus core)."),
     Operation(method="PATCH", path=_UPLOAD, summary="Append at the offset (tus core).", status=204),

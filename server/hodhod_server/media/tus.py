@@ -1,57 +1,58 @@
-"""tus 1.0.0 at `/v1/uploads`: core, creation, creation-with-upload, expiration, termination.
+"""tus 1.0.0 at `/v1/uploads`: core, creation (also with bytes, also without a length), checksum,
+concatenation, expiration, termination.
 
 `POST` announces a file and tells its address, `PATCH` sends a piece, `HEAD` tells where to go on
-after a cut, `DELETE` gives up. `X-HTTP-Method-Override` replaces the method, as the protocol wants.
+after a cut, `DELETE` gives up. Addresses are whole where the operator told ours: not every client
+understands a relative one. `X-HTTP-Method-Override` replaces the method, as the protocol wants.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from email.utils import format_datetime
 from typing import Final
 
 from aiohttp import StreamReader, web
 
-from hodhod_server.domain.errors import (
-    Malformed,
-    TooLarge,
-    TusVersionUnsupported,
-    UnsupportedMediaType,
-)
+from hodhod_server.domain.errors import Forbidden, Malformed, TooLarge, UnsupportedMediaType
 from hodhod_server.domain.ids import MediaId
-from hodhod_server.media import answers, metadata
+from hodhod_server.domain.upload_errors import TusVersionUnsupported
+from hodhod_server.media import answers, tus_headers
 from hodhod_server.services.uploads import NewUpload, Part, Upload, Uploads
 from hodhod_server.web.callers import caller
-from hodhod_wire.limits import ID_MAX
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 VERSION: Final = "1.0.0"
-EXTENSIONS: Final = "creation,creation-with-upload,expiration,termination"
+EXTENSIONS: Final = (
+    "creation,creation-with-upload,creation-defer-length,checksum,concatenation,expiration,"
+    "termination"
+)
 CONTENT_TYPE: Final = "application/offset+octet-stream"
 PATH: Final = "/v1/uploads"
 METHODS: Final = "POST, HEAD, PATCH, DELETE, OPTIONS"
 REQUEST_HEADERS: Final = (
-    "Authorization, Content-Type, Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset, "
+    "Authorization, Content-Type, Tus-Resumable, Upload-Checksum, Upload-Concat, "
+    "Upload-Defer-Length, Upload-Length, Upload-Metadata, Upload-Offset, "
     "X-HTTP-Method-Override, X-Request-Id, X-Requested-With"
 )
 ANSWER_HEADERS: Final = {
     "Tus-Resumable": VERSION,
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": (
-        "Location, Retry-After, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, "
-        "Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, X-Request-Id"
+        "Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, "
+        "Tus-Resumable, Tus-Version, Upload-Concat, Upload-Defer-Length, Upload-Expires, "
+        "Upload-Length, Upload-Metadata, Upload-Offset, X-Request-Id"
     ),
 }
-_NUMBER: Final = re.compile(r"[0-9]{1,16}")
 
 
 class Tus:
     """The handlers of the protocol."""
 
-    def __init__(self, uploads: Uploads, *, upload_bytes_max: int) -> None:
+    def __init__(self, uploads: Uploads, *, upload_bytes_max: int, base_url: str = "") -> None:
         self._uploads = uploads
+        self._base_url = base_url.rstrip("/")
         self._upload_bytes_max = upload_bytes_max
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -77,6 +78,7 @@ class Tus:
             "Tus-Version": VERSION,
             "Tus-Extension": EXTENSIONS,
             "Tus-Max-Size": str(self._upload_bytes_max),
+            "Tus-Checksum-Algorithm": ",".join(tus_headers.ALGORITHMS),
         }
         preflight = answers.preflight(methods=METHODS, headers=REQUEST_HEADERS)
         return web.Response(status=204, headers=headers | preflight)
@@ -84,24 +86,31 @@ class Tus:
     async def create(self, request: web.Request) -> web.Response:
         """Announce a file; its first bytes may come along."""
         user = caller(request).user
-        new = _announced(request)
+        new = tus_headers.announced(request.headers)
         has_bytes = request.content_type == CONTENT_TYPE
         if has_bytes:
-            _require_identity(request)
-            if (request.content_length or 0) > new.length_bytes:
-                raise TooLarge("the body is longer than Upload-Length")
+            self._require_takes(request, new)
         upload = await self._uploads.create(user, new)
-        answers.add(request, {"Location": f"{PATH}/{upload.media_id}"})  # also if the piece fails
+        location = f"{self._base_url}{PATH}/{upload.media_id}"
+        answers.add(request, {"Location": location})  # also if the piece fails
         if has_bytes and upload.finished_at is None:
             upload = await self._uploads.write(user, upload.media_id, _part(request, 0))
         return web.Response(status=201, headers=_progress(upload))
 
+    def _require_takes(self, request: web.Request, new: NewUpload) -> None:
+        """Refuse bytes that come with a creation before anything is made."""
+        _require_identity(request)
+        if new.parts:
+            raise Forbidden("a final upload is made of its parts")
+        tus_headers.checksum(request.headers)
+        length = self._upload_bytes_max if new.length_bytes is None else new.length_bytes
+        if (request.content_length or 0) > length:
+            raise TooLarge("the body is longer than Upload-Length")
+
     async def head(self, request: web.Request) -> web.Response:
         """Where to go on."""
         upload = await self._uploads.load(caller(request).user, _media_id(request))
-        headers = {"Cache-Control": "no-store", "Upload-Length": str(upload.length_bytes)}
-        if upload.metadata:
-            headers["Upload-Metadata"] = upload.metadata
+        headers = {"Cache-Control": "no-store"} | tus_headers.described(upload)
         return web.Response(status=200, headers=headers | _progress(upload))
 
     async def patch(self, request: web.Request) -> web.Response:
@@ -110,7 +119,7 @@ class Tus:
         if request.content_type != CONTENT_TYPE:
             raise UnsupportedMediaType(f"send {CONTENT_TYPE}")
         _require_identity(request)
-        part = _part(request, _number(request.headers, "Upload-Offset"))
+        part = _part(request, tus_headers.number(request.headers, "Upload-Offset"))
         upload = await self._uploads.write(user, _media_id(request), part)
         return web.Response(status=204, headers=_progress(upload))
 
@@ -153,25 +162,13 @@ def _by_method(handlers: Mapping[str, Handler]) -> Handler:
     return dispatch
 
 
-def _announced(request: web.Request) -> NewUpload:
-    headers = request.headers
-    if "Upload-Defer-Length" in headers or "Upload-Concat" in headers:
-        raise Malformed("neither a deferred length nor concatenation is offered")
-    header = ",".join(headers.getall("Upload-Metadata", []))
-    description = metadata.describe(header)
-    return NewUpload(
-        length_bytes=_number(headers, "Upload-Length"),
-        name=description.name,
-        content_type=description.content_type,
-        metadata=header,
-    )
-
-
 def _part(request: web.Request, offset_bytes: int) -> Part:
     return Part(
         offset_bytes=offset_bytes,
         length_bytes=request.content_length,
         chunks=_Body(request.content),
+        checksum=tus_headers.checksum(request.headers),
+        upload_length_bytes=tus_headers.late_length(request),
     )
 
 
@@ -181,19 +178,14 @@ def _require_identity(request: web.Request) -> None:
         raise UnsupportedMediaType("send the bytes as they are, without Content-Encoding")
 
 
-def _number(headers: Mapping[str, str], name: str) -> int:
-    text = headers.get(name, "")
-    if _NUMBER.fullmatch(text) and (value := int(text)) <= ID_MAX:
-        return value
-    raise Malformed(f"{name} is missing or not a number")
-
-
 def _media_id(request: web.Request) -> MediaId:
     return MediaId(request.match_info["media_id"])
 
 
 def _progress(upload: Upload) -> dict[str, str]:
-    headers = {"Upload-Offset": str(upload.offset_bytes)}
-    if upload.finished_at is None:
+    headers = {}
+    if upload.finished_at is not None or not upload.is_final:
+        headers["Upload-Offset"] = str(upload.offset_bytes)
+    if upload.finished_at is None or upload.is_partial:
         headers["Upload-Expires"] = format_datetime(upload.expires_at, usegmt=True)
     return headers

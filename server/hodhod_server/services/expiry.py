@@ -14,6 +14,7 @@ ROWS_MAX: Final = 1000  # of one statement: milliseconds, so that nobody waits f
 # Wrong tries count for a day, and the last may come half an hour after the challenge began.
 CHALLENGE_KEPT: Final = timedelta(days=2)
 LINK_KEPT: Final = timedelta(days=1)
+JOB_LOG_KEPT: Final = timedelta(days=3)
 
 
 class Expiry:
@@ -47,6 +48,10 @@ class Expiry:
     async def forget_device_links(self) -> int:
         """Links whose session was given, or is given no more."""
         return await self._in_batches(sweeps.delete_device_links, self._clock.now() - LINK_KEPT)
+
+    async def forget_job_logs(self) -> int:
+        """What the queue of jobs noted about each."""
+        return await self._in_batches(sweeps.delete_job_logs, self._clock.now() - JOB_LOG_KEPT)
 
     async def _in_batches(
         self, delete: Callable[[Tx, datetime, int], Awaitable[int]], before: datetime

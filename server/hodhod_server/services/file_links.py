@@ -9,9 +9,9 @@ from __future__ import annotations
 import msgspec
 
 from hodhod_server.domain.errors import MessageNotFound
-from hodhod_server.domain.ids import ChatId, MediaId
+from hodhod_server.domain.ids import ChatId, MediaId, Seq
 from hodhod_server.domain.tokens import Caller
-from hodhod_server.services.media_links import MediaLinks
+from hodhod_server.services.media_links import MediaLinks, Sight
 from hodhod_server.services.rights import Rights
 from hodhod_server.store import messages
 from hodhod_server.store.database import Database
@@ -46,4 +46,5 @@ class FileLinks:
         body = MSGPACK.decode_body(event.body)
         if not isinstance(body, File):
             raise MessageNotFound("the message holds no file")
-        return OpenLink(*self._links.mint(MediaId(body.media), caller.user))
+        sight = Sight(caller.user, ChatId(chat), Seq(seq))
+        return OpenLink(*self._links.mint(MediaId(body.media), caller.user, sight=sight))

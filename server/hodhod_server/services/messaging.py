@@ -7,7 +7,7 @@ the pushes follow through `Delivery`, in the order of the commits.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -22,7 +22,7 @@ from hodhod_server.store import uploads
 from hodhod_server.store.database import Database
 from hodhod_server.store.group_commit import Committed, GroupCommit
 from hodhod_wire.codec import MSGPACK
-from hodhod_wire.events import Body, File, OpaqueMessage, Text
+from hodhod_wire.events import File, OpaqueMessage
 from hodhod_wire.frames import EventPush, Send
 
 
@@ -34,10 +34,18 @@ class Announcer:
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
+        self._on_awaiting: Callable[[MediaId], None] = lambda media_id: None
+
+    def when_awaiting(self, call: Callable[[MediaId], None]) -> None:
+        """`call` gets each file that a message names: there may be something to tell of it."""
+        self._on_awaiting = call
 
     def announce(self, batch: Sequence[Committed]) -> None:
         """Queue the pushes of a batch that is durable."""
         self._delivery.enqueue(_envelope(committed) for committed in batch)
+        for committed in batch:
+            if committed.draft.media:
+                self._on_awaiting(MediaId(committed.draft.media))
 
     def doubt(self, drafts: Sequence[Draft]) -> None:
         """They may be durable or not: their people are to look for themselves."""
@@ -71,40 +79,39 @@ class Messaging:
         """
         await self._writer.room()
         chat, client_id = ChatId(request.chat), ClientId(request.client_id)
-        holds_file = isinstance(request.body, File)
+        body = request.body
+        holds_file = isinstance(body, File)
         standing = await self._posting.allow(caller.user, chat, client_id, holds_file=holds_file)
-        await self._require_valid(caller, request.body)
+        if isinstance(body, File):
+            body = await self._as_it_is(caller, body)
+        elif not body.text.strip():
+            raise Malformed("a text needs a visible character")
         return self._writer.submit(
             Draft(
                 chat,
                 caller.user,
                 client_id,
-                MSGPACK.encode(request.body),
+                MSGPACK.encode(body),
                 standing.chat.users,
                 origin,
                 standing.version,
                 standing.chat.is_broadcast,
                 not standing.chat.signs_posts,
                 holds_file,
+                body.media if isinstance(body, File) else "",
+                isinstance(body, File) and body.awaited,
             )
         )
 
-    async def _require_valid(self, caller: Caller, body: Body) -> None:
-        match body:
-            case Text(text):
-                if not text.strip():
-                    raise Malformed("a text needs a visible character")
-            case File():
-                await self._require_own(caller, body)
-
-    async def _require_own(self, caller: Caller, file: File) -> None:
-        """A file message tells the truth about a finished upload of its sender's."""
+    async def _as_it_is(self, caller: Caller, file: File) -> File:
+        """A file message tells the truth about an upload of its sender's, finished or not."""
         async with self._database.connection() as connection:
-            upload = await uploads.find_finished(connection, caller.user, MediaId(file.media))
-        if upload is None:
+            upload = await uploads.find(connection, caller.user, MediaId(file.media))
+        if upload is None or upload.is_partial:
             raise MediaNotFound
-        if upload.length_bytes != file.size:
+        if (upload.length_bytes or 0) != file.size:
             raise Malformed("size differs from the upload's")
+        return msgspec.structs.replace(file, awaited=upload.finished_at is None)
 
 
 def _envelope(committed: Committed) -> Envelope:

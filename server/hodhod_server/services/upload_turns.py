@@ -5,7 +5,7 @@ asks the present writer to stop; that one saves what it has, leaves, and the new
 there. A writer to whom nothing is sent for long ends by itself.
 
 Always true: within a process an upload has at most one turn; between processes the blob's lock and
-the upload's `writer_epoch` see to the same.
+the upload's `writer_epoch` see to the same (`upload_handover`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 
-from hodhod_server.domain.errors import Malformed, Overloaded, UploadBusy
+from hodhod_server.domain.errors import Malformed, Overloaded
 from hodhod_server.domain.ids import MediaId
+from hodhod_server.domain.upload_errors import UploadBusy
 from hodhod_server.telemetry import metrics
 
 TAKE_OVER_S: Final = 5.0  # a writer on a healthy disk saves in milliseconds
@@ -24,9 +25,10 @@ RETRY_AFTER_S: Final = 2.0
 
 
 class Turn:
-    """The right to write, until somebody else asks for it."""
+    """The right to write, until somebody else asks for it. `epoch` is the writer's, once known."""
 
     def __init__(self, idle_s: float) -> None:
+        self.epoch = 0
         self._idle_s = idle_s
         self._patience: asyncio.Timeout | None = None
         self._is_revoked = False
@@ -90,6 +92,16 @@ class Turns:
             metrics.UPLOAD_WRITERS.dec()
             del self._present[media_id]
             turn.ended.set()
+
+    def held(self) -> dict[MediaId, int]:
+        """Who writes what: the epochs of writers."""
+        return {media_id: turn.epoch for media_id, turn in self._present.items() if turn.epoch}
+
+    def revoke(self, media_id: MediaId, epoch: int) -> None:
+        """Ask this writer to stop; a newer one goes on."""
+        turn = self._present.get(media_id)
+        if turn is not None and turn.epoch == epoch:
+            turn.revoke()
 
     def revoke_all(self) -> None:
         """Ask every writer to stop."""

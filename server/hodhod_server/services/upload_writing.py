@@ -1,7 +1,9 @@
 """One request that writes an upload: bytes in, durable offsets out.
 
 However it ends (the last byte, a cut connection, somebody taking over, a full disk, the process
-being stopped), what was received is made durable and recorded before the upload is let go.
+being stopped), what was received is made durable and recorded before the upload is let go. A piece
+with a checksum counts whole or not at all: until its last byte has shown it to be right, nothing of
+it is recorded, and what is on the disk already is cut off by the next writer.
 
 Always true: the recorded offset is never beyond what is durable.
 """
@@ -10,10 +12,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from hodhod_server.blobs.store import Appender
 from hodhod_server.domain.errors import TooLarge
+from hodhod_server.domain.upload_errors import ChecksumMismatch
+from hodhod_server.services.upload_checksums import Checksum, Digest
 from hodhod_server.services.upload_turns import Turn
 from hodhod_server.store.uploads import Upload
 
@@ -22,31 +26,49 @@ SAVE_S: Final = 5.0  # a disk that takes longer keeps a stopping process waiting
 Record = Callable[[Upload, int], Awaitable[Upload]]
 
 
+class WritingLimits(NamedTuple):
+    """How long and how much: `upload_bytes_max` where nobody has told the length yet."""
+
+    sync_s: float
+    upload_bytes_max: int
+
+
 class Writing:
     """The upload as this request sees it; `upload` is what was recorded last."""
 
     def __init__(
-        self, upload: Upload, appender: Appender, record: Record, *, sync_s: float
+        self,
+        upload: Upload,
+        appender: Appender,
+        record: Record,
+        *,
+        checksum: Checksum | None,
+        limits: WritingLimits,
     ) -> None:
         self.upload = upload
         self._appender = appender
         self._record_offset = record
-        self._sync_s = sync_s
-        self._room = upload.length_bytes - upload.offset_bytes
+        self._sync_s = limits.sync_s
+        self._digest = None if checksum is None else Digest(checksum)
+        end = limits.upload_bytes_max if upload.length_bytes is None else upload.length_bytes
+        self._room = end - upload.offset_bytes
         self._recorded_at_s = asyncio.get_running_loop().time()
 
     async def receive(self, chunks: AsyncIterator[bytes], turn: Turn) -> None:
         """Take the bytes. Raises what `chunks` raises, `UploadBusy`, `Malformed`, `TooLarge`,
-        `BlobsFull`; in each case everything that came before is saved.
+        `BlobsFull`; in each case everything that came before is saved, unless a checksum was
+        promised. Raises `ChecksumMismatch`.
         """
         try:
             async with turn.until_revoked():
                 async for chunk in chunks:
                     turn.received()
                     await self._take(chunk)
+            await self._verify()
         finally:
-            async with asyncio.timeout(SAVE_S):
-                await self._save()
+            if self._digest is None:
+                async with asyncio.timeout(SAVE_S):
+                    await self._save()
 
     async def _take(self, chunk: bytes) -> None:
         fitting = chunk[: self._room]
@@ -54,24 +76,34 @@ class Writing:
         await self._appender.write(fitting)
         if len(fitting) < len(chunk):
             raise TooLarge("the body is longer than Upload-Length has room for")
+        if self._digest is not None:
+            await self._digest.update(fitting)
+            return
         if asyncio.get_running_loop().time() - self._recorded_at_s >= self._sync_s:
             await self._appender.sync()
-        if self._appender.durable_bytes > self.upload.offset_bytes:
-            await self._record()
+        if self._room and self._appender.durable_bytes > self.upload.offset_bytes:
+            await self._record()  # the last of it is recorded once the blob is finished
+
+    async def _verify(self) -> None:
+        """From here on it is a piece like any other."""
+        if self._digest is not None and not await self._digest.is_as_expected():
+            raise ChecksumMismatch(offset=self.upload.offset_bytes)
+        self._digest = None
 
     async def _save(self) -> None:
+        """The last byte counts once the blob is finished: that record makes a file of it."""
+        is_finished = False
         try:
-            await self._appender.sync()
+            if self._room == 0 and self.upload.length_bytes is not None:
+                await self._appender.finish()
+                is_finished = True
+            else:
+                await self._appender.sync()
         finally:
             durable = self._appender.durable_bytes
-            if durable > self.upload.offset_bytes or self._is_complete():
+            is_further = self.upload.offset_bytes < durable != self.upload.length_bytes
+            if is_finished or is_further:
                 await self._record()
-
-    def _is_complete(self) -> bool:
-        return (
-            self.upload.finished_at is None
-            and self._appender.durable_bytes == self.upload.length_bytes
-        )
 
     async def _record(self) -> None:
         self.upload = await self._record_offset(self.upload, self._appender.durable_bytes)

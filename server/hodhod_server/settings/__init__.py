@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from hodhod_server.settings.door import DoorSettings
+from hodhod_server.settings.processing import ProcessingSettings
 from hodhod_server.settings.returning import ReturningSettings
+from hodhod_server.settings.s3 import S3Settings
 from hodhod_server.settings.sections import (
     DatabaseSettings,
     GatewaySettings,
@@ -39,9 +41,11 @@ __all__ = [
     "LoadSettings",
     "LogSettings",
     "MediaSettings",
+    "ProcessingSettings",
     "PublicSettings",
     "RedisSettings",
     "ReturningSettings",
+    "S3Settings",
     "SecuritySettings",
     "Settings",
     "SettingsInvalid",

@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from hodhod_server.domain.secret import Secret
 from hodhod_server.settings.fields import SECTION, Port, Positive, PositiveS, SecretSetting
+from hodhod_server.settings.s3 import S3Settings
 
 
 @dataclass(config=SECTION, kw_only=True)
@@ -155,8 +156,18 @@ class LoadSettings:
 class MediaSettings:
     """[media] Uploads and downloads."""
 
+    store: Literal["files", "s3"] = "files"
+    """Where new bytes go: to `media.directory`, or to the bucket of `media.s3`."""
+
+    read_also: Literal["", "files", "s3"] = ""
+    """The store that `store` took over from, while `hodhod media move` empties it."""
+
+    s3: S3Settings = S3Settings()
+    """An object store, where `media.store` says so."""
+
     directory: Path = Path(".hodhod/media")
-    """Where the bytes lie: one folder, seen by every media and worker process."""
+    """Where the bytes lie: one folder, seen by every media and worker process. With `store = "s3"`,
+    parts on their way lie in its folder `spool`, and each process may have its own."""
 
     upload_bytes_max: Positive = 4 * 1024**3
     """Largest file: 4 GiB."""
@@ -185,8 +196,38 @@ class MediaSettings:
     free_bytes_min: Annotated[int, Field(ge=0)] = 256 * 1024**2
     """An upload that would leave less than this on the disk is refused when it is created."""
 
+    refused_types: tuple[str, ...] = ()
+    """Media types that nobody may upload, such as `application/x-msdownload` or `video/*`."""
+
+    user_bytes_max: Annotated[int, Field(ge=0)] = 0
+    """Bytes of all uploads of one person, finished or not, files in messages too; 0: no limit."""
+
+    server_bytes_max: Annotated[int, Field(ge=0)] = 0
+    """Bytes of everybody's uploads; a file sent again counts again. 0: as much as fits."""
+
+    known_checks_per_minute: Positive = 120
+    """How often one person may ask one process whether a file is known."""
+
+    unused_days: Annotated[int, Field(ge=0)] = 30
+    """A finished upload that is in no message for so long is removed; 0: never."""
+
+    collect_s: PositiveS = 86_400.0
+    """Between two looks for blobs that nothing names."""
+
+    scrub_days: Positive = 30
+    """Every file is read and compared with what was recorded once in so many days."""
+
+    scrub_bytes_per_s: Positive = 16 * 1024**2
+    """How fast a worker reads for that."""
+
     link_s: Positive = 3600
     """How long a download address works: long enough to play a film that was started."""
+
+    recheck_s: PositiveS = 60.0
+    """How soon a download under way notices that its reader lost sight of the message."""
+
+    accel_location: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_./-]*[A-Za-z0-9_-])?$")] = ""
+    """Location of nginx that serves `directory`; it sends files then (X-Accel-Redirect)."""
 
 
 @dataclass(config=SECTION, kw_only=True)

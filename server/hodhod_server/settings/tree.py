@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from hodhod_server.settings.door import DoorSettings
+from hodhod_server.settings.processing import ProcessingSettings
 from hodhod_server.settings.returning import ReturningSettings
 from hodhod_server.settings.sections import (
     DatabaseSettings,
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     load: LoadSettings = Field(default_factory=LoadSettings)
     media: MediaSettings = Field(default_factory=MediaSettings)
+    processing: ProcessingSettings = Field(default_factory=ProcessingSettings)
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 

@@ -25,7 +25,7 @@ from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.errors import ClientIdReused, HodhodError, Overloaded
 from hodhod_server.domain.load import DrainRate
 from hodhod_server.settings import GroupCommitSettings
-from hodhod_server.store import messages
+from hodhod_server.store import media_uses, messages
 from hodhod_server.store.database import Connections, StoreError, Tx
 from hodhod_server.store.linger import Linger
 from hodhod_server.telemetry import logs, metrics
@@ -228,8 +228,13 @@ class GroupCommit:
     async def _write_as_allowed(
         self, connection: Tx, drafts: Sequence[Draft]
     ) -> dict[_Key, _Outcome]:
-        """Write what fits the versions of the chats."""
-        places = await messages.append(connection, drafts, self._clock.now())
+        """Write what fits the versions of the chats, and which files it names."""
+        if any(draft.media for draft in drafts):
+            async with connection.transaction():
+                places = await messages.append(connection, drafts, self._clock.now())
+                await media_uses.add(connection, drafts, places)
+        else:
+            places = await messages.append(connection, drafts, self._clock.now())
         return {
             _key(draft): Committed(draft, place)
             for draft, place in zip(drafts, places, strict=True)

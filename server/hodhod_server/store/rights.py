@@ -15,6 +15,7 @@ SQL: Final = Queries.load("rights")
 FIND_CHATS: Final = SQL["find_chats"]
 FIND_MEMBERSHIPS: Final = SQL["find_memberships"]
 BROADCAST_CHATS_OF: Final = SQL["broadcast_chats_of"]
+SEES: Final = SQL["sees"]
 
 
 def _chat(row: Row) -> ChatRights:
@@ -65,3 +66,8 @@ async def broadcast_chats_of(tx: Tx, users: Iterable[UserId]) -> list[tuple[User
     """Which large chats these people are in."""
     rows = await tx.fetch(BROADCAST_CHATS_OF, list(users))
     return [(row["user_id"], row["chat_id"]) for row in rows]
+
+
+async def sees(tx: Tx, user: UserId, chat: ChatId, seq: int) -> bool:
+    """Is the message there, and shown to the person?"""
+    return bool(await tx.fetchval(SEES, user, chat, seq))

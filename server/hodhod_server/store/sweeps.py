@@ -16,6 +16,7 @@ DELETE_REFRESH_TOKENS: Final = SQL["delete_refresh_tokens"]
 DELETE_TRIES: Final = SQL["delete_tries"]
 DELETE_RETURN_KEYS: Final = SQL["delete_return_keys"]
 DELETE_DEVICE_LINKS: Final = SQL["delete_device_links"]
+DELETE_JOB_LOGS: Final = SQL["delete_job_logs"]
 
 
 async def delete_challenges(tx: Tx, created_before: datetime, rows_max: int) -> int:
@@ -46,3 +47,8 @@ async def delete_return_keys(tx: Tx, expired_before: datetime, rows_max: int) ->
 async def delete_device_links(tx: Tx, approved_before: datetime, rows_max: int) -> int:
     """How many links were deleted, the oldest first."""
     return rows_affected(await tx.execute(DELETE_DEVICE_LINKS, approved_before, rows_max))
+
+
+async def delete_job_logs(tx: Tx, created_before: datetime, rows_max: int) -> int:
+    """How many notes of the job queue were deleted, the oldest first."""
+    return rows_affected(await tx.execute(DELETE_JOB_LOGS, created_before, rows_max))

@@ -73,8 +73,31 @@ POSITIONS_WRITTEN: Final = Counter("hodhod_positions_written_total", "Positions 
 UPLOAD_WRITERS: Final = Gauge("hodhod_upload_writers", "Uploads being written by this process.")
 UPLOADED_BYTES: Final = Counter("hodhod_uploaded_bytes_total", "Bytes made durable.")
 UPLOADS_FINISHED: Final = Counter("hodhod_uploads_finished_total", "Uploads that became files.")
+SCRUBBED: Final = Counter(
+    "hodhod_scrubbed_files_total", "Files read and compared, by what was found.", ["finding"]
+)
+S3_RETRIES: Final = Counter(
+    "hodhod_s3_retries_total", "Requests to the object store that had to be repeated."
+)
 DOWNLOADS_RUNNING: Final = Gauge("hodhod_downloads_running", "Files being sent by this process.")
 DOWNLOADED_BYTES: Final = Counter("hodhod_downloaded_bytes_total", "Bytes of files sent.")
+PROCESSED: Final = Counter(
+    "hodhod_media_processed_total", "Files whose processing ended.", ["outcome"]
+)
+PROCESSING_TRIES: Final = Counter(
+    "hodhod_media_processing_failures_total",
+    "Tries that failed, by why; the file is tried again or given up.",
+    ["reason"],
+)
+PROCESSING_SECONDS: Final = Histogram(
+    "hodhod_media_processing_seconds", "One try, from its beginning to its end.", buckets=TYPING_S
+)
+PROCESSING_WAITING: Final = Gauge(
+    "hodhod_media_waiting", "Finished files that nobody has looked at to the end yet."
+)
+PROCESSING_RUNNING: Final = Gauge("hodhod_media_processing_running", "Files this worker looks at.")
+OBJECTS_MADE: Final = Counter("hodhod_media_objects_total", "Copies made of files.", ["object"])
+SCANS: Final = Counter("hodhod_virus_scans_total", "Files shown to the virus scanner.", ["result"])
 SWEPT: Final = Counter(
     "hodhod_swept_total", "Things removed because their time was over.", ["kind"]
 )

@@ -29,13 +29,15 @@ async def read(request: web.Request, shape: type[T]) -> T:
         raise Malformed("not well-formed JSON") from None
 
 
-def answer(value: msgspec.Struct, *, status: int = 200) -> web.Response:
+def answer(
+    value: msgspec.Struct, *, status: int = 200, location: str | None = None
+) -> web.Response:
     """A struct as the JSON body of an answer that no cache may keep."""
     return web.Response(
         body=msgspec.json.encode(value),
         status=status,
         content_type="application/json",
-        headers={"Cache-Control": "no-store"},
+        headers={"Cache-Control": "no-store", **({"Location": location} if location else {})},
     )
 
 

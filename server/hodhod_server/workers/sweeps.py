@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from hodhod_server.services.expiry import Expiry
+from hodhod_server.services.finished_files import FinishedFiles
 from hodhod_server.services.uploads import Uploads
 from hodhod_server.telemetry import logs, metrics
 
@@ -19,10 +20,15 @@ log = logs.get("sweeps")
 class Sweeper:
     """Runs for the life of a worker; several workers share the work."""
 
-    def __init__(self, uploads: Uploads, expiry: Expiry, *, every_s: float) -> None:
+    def __init__(
+        self, uploads: Uploads, expiry: Expiry, files: FinishedFiles, *, every_s: float
+    ) -> None:
         self._every_s = every_s
         self._kinds: Mapping[str, Callable[[], Awaitable[int]]] = {
             "upload": uploads.remove_expired,
+            "media_job": files.enqueue_forgotten,
+            "media_object": files.remove_abandoned,
+            "job_log": expiry.forget_job_logs,
             "challenge": expiry.forget_challenges,
             "send": expiry.forget_sends,
             "refresh_token": expiry.forget_refresh_tokens,

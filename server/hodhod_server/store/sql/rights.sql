@@ -17,3 +17,10 @@ JOIN chats AS c USING (chat_id)
 -- name: broadcast_chats_of
 SELECT m.user_id, m.chat_id FROM members AS m
 WHERE m.user_id = ANY ($1::bigint[]) AND m.is_broadcast
+
+-- name: sees
+-- Is the person in the chat, and the message there and not before what they are shown?
+SELECT EXISTS (
+    SELECT FROM members AS m JOIN messages AS e ON e.chat_id = m.chat_id AND e.seq = $3
+    WHERE m.chat_id = $2 AND m.user_id = $1 AND m.first_seq <= $3
+)

@@ -41,3 +41,8 @@ DELETE FROM device_links WHERE link_id = ANY (ARRAY(
     ORDER BY approved_at LIMIT $2
     FOR UPDATE SKIP LOCKED
 ))
+
+-- name: delete_job_logs
+-- The queue's library keeps them for ever.
+DELETE FROM pgqueuer_log
+WHERE id IN (SELECT id FROM pgqueuer_log WHERE created <= $1 ORDER BY created LIMIT $2)
