@@ -12,8 +12,9 @@ LOOK_S: Final = 0.01
 
 async def eventually(has_happened: Callable[[], bool], within_s: float = DEADLINE_S) -> None:
     """Return once it has. Raises `TimeoutError` after the deadline."""
-    for _ in range(round(within_s / LOOK_S)):
-        if has_happened():
-            return
+    loop = asyncio.get_running_loop()
+    ends_s = loop.time() + within_s  # a look may itself take long
+    while not has_happened():
+        if loop.time() >= ends_s:
+            raise TimeoutError
         await asyncio.sleep(LOOK_S)
-    raise TimeoutError

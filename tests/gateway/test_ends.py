@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import aiohttp
 import pytest
@@ -19,6 +19,15 @@ from tests.raw_client import RawClient
 
 Connect = Callable[..., Awaitable[RawClient]]
 LONG_TEXT = "م" * 4096  # 8 KiB
+
+
+@pytest.fixture(autouse=True)
+def _only_what_is_new() -> Iterator[None]:
+    """Looking at all that a long session of tests has left takes seconds a time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def errands() -> int:
