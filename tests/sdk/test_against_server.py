@@ -249,7 +249,7 @@ async def test_a_file_over_a_bad_link_arrives_whole(settings: Settings, tmp_path
         await reza.download(got, tmp_path / "got.mp4")
         assert await reza.read_range(got, 1000, 2000) == film[1000:2000]
     assert load(tmp_path / "got.mp4") == film
-    assert told[-1] == Progress(len(film), len(film))
+    assert (told[-1].sent, told[-1].total) == (len(film), len(film))
     assert link.cuts >= 5
 
 
