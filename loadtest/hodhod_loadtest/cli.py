@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,9 +18,9 @@ from hodhod_loadtest.bench.target import Plan
 from hodhod_loadtest.demo.story import PromiseBroken, tell_story
 from hodhod_loadtest.local_server import ServerFailed
 from hodhod_loadtest.selftest.measure import Size, measure
-from hodhod_loadtest.signups.cases import CASES
+from hodhod_loadtest.signups.cases import CASES, Case
 from hodhod_loadtest.signups.verdict import Verdict
-from hodhod_loadtest.signups.wave import Wave, run_case
+from hodhod_loadtest.signups.wave import Run, Wave, compared, run_wave
 
 
 class NotYet(click.ClickException):
@@ -130,11 +131,22 @@ def signup(
       hodhod-loadtest signup --case silent_mid_surge --people 3000 --minutes 2
     """
     wave = Wave(people=people, seconds=minutes * 60, seed=seed, nice=nice)
+    runs: dict[str, Run] = {}
     words = []
-    for name in names or list(CASES):
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            run = runner.run(run_case(CASES[name], wave, lambda line: click.echo(line, err=True)))
-        verdict = Verdict(CASES[name], wave, run)
+
+    def run(case: Case) -> Run:
+        if case.name not in runs:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                click.echo(f"{case.name}: {case.about}", err=True)
+                tell = partial(click.echo, err=True)
+                runs[case.name] = runner.run(run_wave(case, wave, tell))
+        return runs[case.name]
+
+    for name in names or CASES:
+        case = CASES[name]
+        calm = None if case.against is None else run(CASES[case.against])
+        seen = run(case) if calm is None else compared(run(case), calm)
+        verdict = Verdict(case, wave, seen)
         command = f"hodhod-loadtest signup --case {name} --people {people} --minutes {minutes:g}"
         verdict.write(out / name / "summary.json", f"{command} --seed {seed}")
         for line in verdict.lines():

@@ -11,7 +11,7 @@ from hodhod_loadtest.carriers.law import Law
 from hodhod_loadtest.carriers.street import Line
 from hodhod_loadtest.signups.bots import Flood
 from hodhod_loadtest.signups.cases import Case
-from hodhod_loadtest.signups.deaths import Death, sent_twice
+from hodhod_loadtest.signups.deaths import Deaths, sent_twice
 from hodhod_loadtest.signups.returners import Returners
 from hodhod_loadtest.signups.verdict import Verdict
 from hodhod_loadtest.signups.wave import Wave, run_wave
@@ -59,7 +59,7 @@ async def test_after_kill_9_everybody_comes_in_and_only_what_was_under_way_is_se
         about="",
         lines=lambda peak, wave_s: LINES,
         promises=(),
-        company=(partial(Death, "signup", at=0.3, too_soon_s=0.9 * HEDGE_S),),
+        company=(partial(Deaths, {"signup": 0.3}, too_soon_s=0.9 * HEDGE_S),),
     )
     run = await run_wave(case, WAVE, lambda line: None)
     facts = run.outcome.facts

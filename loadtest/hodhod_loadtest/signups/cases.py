@@ -5,14 +5,14 @@ Every number of a carrier is an assumption (`carriers/law.py`); promises are the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from hodhod_loadtest.carriers.law import Law, Span
 from hodhod_loadtest.carriers.street import Line
 from hodhod_loadtest.signups.bots import Flood
-from hodhod_loadtest.signups.deaths import Death
+from hodhod_loadtest.signups.deaths import Deaths
 from hodhod_loadtest.signups.outcome import Outcome
 from hodhod_loadtest.signups.returners import Returners
 from hodhod_loadtest.signups.stage import Companion
@@ -45,8 +45,8 @@ class Case:
     company: tuple[Callable[[], Companion], ...] = ()
     """What happens beside the newcomers."""
 
-    against_calm: bool = False
-    """Is the same wave run without its company first, to compare?"""
+    against: str | None = None
+    """The case that is the same wave in peace, which it is compared with."""
 
 
 def _most(name: str, goal: float, measure: Callable[[Outcome], float]) -> Promise:
@@ -57,6 +57,7 @@ def _least(name: str, goal: float, measure: Callable[[Outcome], float]) -> Promi
     return Promise(name, goal, measure, is_most=False)
 
 
+PEAK: Final = 1 / 6  # of the wave: in the middle of its peak
 IN_2_MIN: Final = 120.0
 IN_10_MIN: Final = 600.0
 
@@ -81,18 +82,23 @@ def _no(name: str) -> Promise:
     return _most(name, 0.0, _fact(name))
 
 
-def _killed(name: str, process: str) -> Case:
+def _killed(name: str, about: str, at: Mapping[str, float]) -> Case:
     return Case(
         name=f"kill_{name}",
-        about=f"{process} is killed in the middle of the peak; its supervisor starts it again.",
+        about=about,
         lines=lambda peak, _: _three(peak, Law(), Law()),
-        company=(lambda: Death(process),),
+        company=(lambda: Deaths(at),),
         promises=(
             _no("challenges lost"),
             _no("sent twice beyond those"),
             _least("in within 10 min, share", 1.0, _within(IN_10_MIN)),
         ),
     )
+
+
+def _killed_alone(name: str, process: str) -> Case:
+    about = f"{process} is killed in the middle of the peak; its supervisor starts it again."
+    return _killed(name, about, {process: PEAK})
 
 
 def _three(peak: float, first: Law, others: Law, spare: float = 1.0) -> tuple[Line, ...]:
@@ -205,7 +211,7 @@ CASES: Final = {
             about="A million starts an hour by bots that enter no code; some pay 0.3 s.",
             lines=lambda peak, _: _three(peak, Law(), Law()),
             company=(Flood,),
-            against_calm=True,
+            against="healthy",
             promises=(
                 _most(
                     "texts to bots, share of people's",
@@ -218,8 +224,13 @@ CASES: Final = {
                 _WITHIN_TWO,
             ),
         ),
-        _killed("signup", "signup"),
-        _killed("valkey", "valkey"),
-        _killed("postgresql", "postgres"),
+        _killed_alone("signup", "signup"),
+        _killed_alone("valkey", "valkey"),
+        _killed_alone("postgresql", "postgres"),
+        _killed(
+            "each",
+            "Sign-up, Valkey and PostgreSQL are killed in turn while the peak lasts.",
+            {"signup": 1 / 12, "valkey": PEAK, "postgres": 1 / 4},
+        ),
     )
 }

@@ -1,4 +1,4 @@
-"""A process of the server is killed in the middle of a wave: what is lost, what is sent twice.
+"""Processes of the server are killed in the middle of a wave: what is lost, what is sent twice.
 
 Twice is counted where it is paid for, at the carriers: a second text to a phone sooner than the
 ladder sends one. A hand-off that was under way at the kill may be repeated, and no other.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from hodhod_loadtest.bench.growing import database_of
@@ -17,7 +18,6 @@ from hodhod_loadtest.faults.killing import find_pid, kill
 from hodhod_loadtest.signups.stage import Stage
 from hodhod_server.domain.clock import SystemClock
 
-AT: Final = 1 / 6  # of the wave: in the middle of its peak
 ANSWERED_S: Final = 0.1  # so long answers still arrive that were given before
 TOO_SOON_S: Final = 15.0  # the ladder's second text goes out after 20 s
 _CLOCK: Final = SystemClock()
@@ -29,35 +29,34 @@ WHERE began_at <= $1::timestamptz
 """
 
 
-class Death:
-    """Of one process, by its name in `processes.json`."""
+class Deaths:
+    """Of processes, by their names in `processes.json`, each at its share of the wave."""
 
-    def __init__(self, name: str, *, at: float = AT, too_soon_s: float = TOO_SOON_S) -> None:
+    def __init__(self, at: Mapping[str, float], *, too_soon_s: float = TOO_SOON_S) -> None:
         self.lags_s: list[float] = []
-        self._name = name
         self._at = at
         self._too_soon_s = too_soon_s
-        self._killed_s = 0.0
-        self._killed_at = _CLOCK.now()
+        self._killed: list[tuple[float, datetime]] = []
 
     async def prepare(self, stage: Stage) -> None:
         """Nothing to prepare."""
 
     async def act(self, stage: Stage) -> None:
-        """Let it die, once."""
-        await asyncio.sleep(stage.seconds * self._at)
-        await asyncio.to_thread(self._kill, stage)
+        """Let each die, once."""
+        begun_s = time.monotonic()
+        for name, share in sorted(self._at.items(), key=lambda death: death[1]):
+            await asyncio.sleep(begun_s + stage.seconds * share - time.monotonic())
+            await asyncio.to_thread(self._kill, stage, name)
 
-    def _kill(self, stage: Stage) -> None:
-        stage.processes.let_die(find_pid(stage.server.data_dir, self._name))
-        self._killed_at = _CLOCK.now()
-        self._killed_s = time.monotonic()
-        kill(stage.server.data_dir, self._name)
+    def _kill(self, stage: Stage, name: str) -> None:
+        stage.processes.let_die(find_pid(stage.server.data_dir, name))
+        self._killed.append((time.monotonic(), _CLOCK.now()))
+        kill(stage.server.data_dir, name)
 
     async def facts(self, stage: Stage) -> Mapping[str, float]:
-        """What it cost."""
+        """What they cost."""
         async with database_of(stage.server.data_dir) as connection:
-            window = int(await connection.fetchval(_UNDER_WAY, self._killed_at))
+            windows = [int(await connection.fetchval(_UNDER_WAY, at)) for _, at in self._killed]
         told = [account for account in stage.accounts if account.asked_s is not None]
         lost = [
             account
@@ -68,20 +67,23 @@ class Death:
         return {
             "told of a challenge": len(told),
             "challenges lost": len(lost),
-            "hand-offs under way at the kill": window,
+            "hand-offs under way at a kill": sum(windows),
             "sent twice": twice,
-            "sent twice beyond those": max(0, twice - window),
-            "next challenge after the kill, s": self._next_s(account.asked_s for account in told),
-            "next text after the kill, s": self._next_s(
+            "sent twice beyond those": max(0, twice - sum(windows)),
+            "next challenge after a kill, s": self._next_s(account.asked_s for account in told),
+            "next text after a kill, s": self._next_s(
                 handed.at_s for handed in stage.street.handed
             ),
         }
 
     def _next_s(self, moments_s: Iterable[float | None]) -> float:
-        """How long nothing of the kind happened; answers that were under way do not count."""
-        since_s = self._killed_s + ANSWERED_S
-        later = (moment_s for moment_s in moments_s if moment_s is not None and moment_s > since_s)
-        return min(later, default=float("inf")) - self._killed_s
+        """How long nothing of the kind happened, at worst; answers under way do not count."""
+        known_s = sorted(moment_s for moment_s in moments_s if moment_s is not None)
+        return max(
+            next((at_s for at_s in known_s if at_s > killed_s + ANSWERED_S), float("inf"))
+            - killed_s
+            for killed_s, _ in self._killed
+        )
 
 
 def sent_twice(handed: Sequence[Handed], too_soon_s: float) -> int:

@@ -65,20 +65,15 @@ class Run:
     """What the server warned of, and how often."""
 
 
-async def run_case(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
-    """The wave; where its case compares, the same in peace before it. Raises as `run_wave`."""
-    if not case.against_calm:
-        return await run_wave(case, wave, tell)
-    tell("first the same wave with nobody beside it")
-    calm = await run_wave(replace(case, company=()), wave, tell)
-    run = await run_wave(case, wave, tell)
+def compared(run: Run, calm: Run) -> Run:
+    """A wave, and what it is beside the same wave in peace. Pure."""
     before_s, after_s = calm.outcome.code_in_hand_s(0.95), run.outcome.code_in_hand_s(0.95)
-    compared = {
+    facts = {
         **run.outcome.facts,
         "code in hand p95 in peace, s": before_s,
         "code in hand p95 against peace": after_s / before_s,
     }
-    outcome = replace(run.outcome, facts=compared)
+    outcome = replace(run.outcome, facts=facts)
     return replace(run, outcome=outcome, lag_p99_s=max(calm.lag_p99_s, run.lag_p99_s))
 
 
