@@ -13,6 +13,7 @@ from hodhod_loadtest.signups.bots import Flood
 from hodhod_loadtest.signups.cases import Case
 from hodhod_loadtest.signups.deaths import Deaths, sent_twice
 from hodhod_loadtest.signups.returners import Returners
+from hodhod_loadtest.signups.secrecy import Secrecy, leaks
 from hodhod_loadtest.signups.verdict import Verdict
 from hodhod_loadtest.signups.wave import Wave, run_wave
 from tests import running
@@ -39,7 +40,7 @@ async def test_who_returns_needs_no_text_and_bots_get_next_to_none() -> None:
         about="",
         lines=lambda peak, wave_s: LINES,
         promises=(),
-        company=(Returners, Flood),
+        company=(Returners, Flood, Secrecy),
     )
     run = await run_wave(case, WAVE, lambda line: None)
     facts = run.outcome.facts
@@ -50,6 +51,8 @@ async def test_who_returns_needs_no_text_and_bots_get_next_to_none() -> None:
     assert facts["returns sent to the waiting room"] == 0, said
     assert facts["bot starts"] > 2 * PEOPLE, said
     assert facts["texts to bots"] <= 8, said
+    assert facts["secrets found"] == 0, said
+    assert facts["searched for secrets, MB"] > 0.1, said
     assert not run.complaints
 
 
@@ -73,3 +76,11 @@ async def test_after_kill_9_everybody_comes_in_and_only_what_was_under_way_is_se
 def test_a_text_counts_as_sent_twice_only_soon_after_another_to_the_same_phone() -> None:
     handed = [Handed("a", 0.0), Handed("b", 1.0), Handed("a", 2.0), Handed("b", 30.0)]
     assert sent_twice(handed, 15.0) == 1
+
+
+def test_a_secret_is_found_wherever_it_stands() -> None:
+    phones, codes, keys = {"9121234567"}, {"048151"}, ["secret-key"]
+    for text in ("+989121234567", "to:09121234567.", '{"code": "048151"}', "?k=secret-key&x"):
+        assert leaks(text, phones, codes, keys) == 1, text
+    for text in ("0.048151", "1048151", "a048151", "9121234568", "secret"):
+        assert leaks(text, phones, codes, keys) == 0, text

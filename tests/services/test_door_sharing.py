@@ -55,8 +55,8 @@ class Process:
     def starts_seen(self) -> float:
         now_s = self.clock.now().timestamp()
         source = self.gatekeeper.limits.source(Phone(some_phone()), None, parse_address(ADDRESS))
-        assert source.customer is not None
-        return self.gatekeeper.limits._customers.estimate(source.customer, now_s)
+        assert source.place is not None
+        return self.gatekeeper.limits._customers.estimate(source.place.customer, now_s)
 
 
 async def test_processes_add_up_what_they_have_counted_once(

@@ -129,6 +129,24 @@ async def test_a_text_from_the_number_proves_it_and_no_code_is_needed(
         assert len(provider.messages) == sent
 
 
+async def test_who_waits_hears_of_all_that_came_before_the_hand_over_was_answered(
+    open_door: OpenDoor, clock: FakeClock
+) -> None:
+    provider = ScriptedProvider()
+    provider.gate.clear()
+    async with open_door(provider, inbound_lines=LINE) as house:
+        newcomer = Newcomer(house.door, clock)
+        text = await _written(house, newcomer)
+        await eventually(lambda: len(provider.messages) == 1)
+        await house.arrivals([_text(newcomer, text)])
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(newcomer.status(after=2, wait_s=20))
+            await asyncio.sleep(0.1)
+            provider.gate.set()
+        told = waiting.result()
+        assert (told["state"], told["version"]) == ("accepted", 3)
+
+
 async def test_a_text_from_another_number_or_with_another_code_proves_nothing(
     open_door: OpenDoor, clock: FakeClock
 ) -> None:

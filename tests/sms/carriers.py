@@ -152,7 +152,7 @@ CASES: Final[dict[str, Case]] = {
         carriers=all_with(loss=0.3)[:3], deaf=0.01, takes_messages=False
     ),
     "one weak (60 % lost)": Case(carriers=three(loss=0.6)),
-    "130/s under 180/s": Case(carriers=all_with(rate_per_s=130.0 / 0.9 / 3)),
+    "130/s under 180/s": Case(carriers=all_with(rate_per_s=130.0 / 3)),
     "silent without spare capacity": Case(
         carriers=(
             Carrier(name="ada", rate_per_s=120.0, silent_from_s=0.0),

@@ -113,7 +113,7 @@ def test_the_cheaper_of_two_good_providers_gets_most() -> None:
 
 def test_a_good_busy_provider_is_waited_for_but_not_for_long() -> None:
     router = router_of(terms("good", rate_per_s=10.0), terms("weak", rate_per_s=100.0))
-    crowd = Crowd(router, {"good": 0.95, "weak": 0.35})
+    crowd = Crowd(router, {"good": 0.95, "weak": 0.6})
     crowd.live(60, 6)
     assert crowd.sent["good"] > 0.7 * sum(crowd.sent.values())
     crowd.sent = dict.fromkeys(crowd.sent, 0)

@@ -1,4 +1,4 @@
-"""What people cost who sign up, who connect, and who are just there."""
+"""What people cost who connect, and who are just there."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from hodhod_loadtest.bench.accounting import share_elsewhere
 from hodhod_loadtest.bench.connection import Connection
 from hodhod_loadtest.bench.figures import BenchFailed, Figure, LeftOut, percentile, rounded
 from hodhod_loadtest.bench.loops import ClosedRun
-from hodhod_loadtest.bench.people import AT_ONCE, Person, pair_up
+from hodhod_loadtest.bench.people import Person, pair_up
 from hodhod_loadtest.bench.population import settle
 from hodhod_loadtest.bench.target import Plan, Target, open_target
 
-SIGNUPS: Final = "signups_per_server_cpu_s"
 CONNECTS: Final = "connects_per_server_cpu_s"
 IDLE: Final = "idle_kib_per_connection"
 CONNECTING_AT_ONCE: Final = 32
@@ -48,20 +47,6 @@ class Quiet:
             raise BenchFailed(self.trouble)
 
 
-async def signups(plan: Plan) -> list[Figure | LeftOut]:
-    """Whole sign-ups for a CPU-second of the server."""
-    async with open_target(plan) as target:
-
-        async def sign_up() -> None:
-            await target.newcomers.one()
-
-        runs = []
-        for number in range(1, plan.runs + 1):
-            plan.tell(f"{SIGNUPS}: run {number} of {plan.runs}")
-            runs.append(await loops.steps(sign_up, AT_ONCE, plan, target.processes))
-    return [_figure_of_steps(SIGNUPS, "sign-ups/CPU-s", AT_ONCE, runs)]
-
-
 async def connects(plan: Plan) -> list[Figure | LeftOut]:
     """Whole returns of people who were here before: connect, hello, sync, goodbye."""
     quiet = Quiet()
@@ -81,10 +66,11 @@ async def connects(plan: Plan) -> list[Figure | LeftOut]:
             plan.tell(f"{CONNECTS}: run {number} of {plan.runs}")
             runs.append(await loops.steps(come_and_go, CONNECTING_AT_ONCE, plan, target.processes))
     quiet.require_quiet()
-    return [_figure_of_steps(CONNECTS, "connects/CPU-s", CONNECTING_AT_ONCE, runs)]
+    return [figure_of_steps(CONNECTS, "connects/CPU-s", CONNECTING_AT_ONCE, runs)]
 
 
-def _figure_of_steps(name: str, unit: str, at_once: int, runs: Sequence[ClosedRun]) -> Figure:
+def figure_of_steps(name: str, unit: str, at_once: int, runs: Sequence[ClosedRun]) -> Figure:
+    """Steps for a CPU-second of the server, with how long they took."""
     return Figure(
         name=name,
         unit=unit,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import uvloop
+
 from hodhod_loadtest.bench import (
     measure_crowding,
     measure_files,
@@ -18,6 +20,7 @@ from hodhod_loadtest.bench import (
     measure_messages,
     measure_overload,
     measure_people,
+    measure_signups,
     measure_steps,
 )
 from hodhod_loadtest.bench.figures import BenchFailed, Figure, LeftOut
@@ -54,7 +57,7 @@ BENCHES: Final = (
     Bench((measure_growth.ONLINE,), measure_growth.online),
     Bench((measure_people.IDLE,), measure_people.idle),
     Bench((measure_people.CONNECTS,), measure_people.connects),
-    Bench((measure_people.SIGNUPS,), measure_people.signups),
+    Bench((measure_signups.SIGNUPS,), measure_signups.signups, uvloop.new_event_loop),
     Bench(
         (
             measure_files.UPLOAD,

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import yarl
 
@@ -13,6 +14,8 @@ from hodhod_loadtest.bench.accounting import ServerProcesses
 from hodhod_loadtest.bench.connection import Door
 from hodhod_loadtest.bench.people import Newcomers, http_client
 from hodhod_loadtest.local_server import OPEN_DOOR, local_server
+
+NOTHING_MORE: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +51,18 @@ class Target:
     door: Door
     api_url: str
     media_url: str
+    signup_url: str
     data_dir: Path
     newcomers: Newcomers
     processes: ServerProcesses
 
 
 @contextlib.asynccontextmanager
-async def open_target(plan: Plan) -> AsyncIterator[Target]:
+async def open_target(
+    plan: Plan, environment: Mapping[str, str] = NOTHING_MORE
+) -> AsyncIterator[Target]:
     """A fresh server, gone after the block. Raises `ServerFailed`."""
-    async with local_server({**OPEN_DOOR, **plan.environment}) as server:
+    async with local_server({**OPEN_DOOR, **environment, **plan.environment}) as server:
         async with http_client(server.url) as http, http.get("/.well-known/hodhod") as response:
             told = await response.json()
         socket = yarl.URL(told["ws"])
@@ -66,6 +72,7 @@ async def open_target(plan: Plan) -> AsyncIterator[Target]:
             door=Door(socket.host, socket.port, socket.path),
             api_url=told["api"],
             media_url=told["media"],
+            signup_url=told["signup"],
             data_dir=server.data_dir,
             newcomers=Newcomers(told["signup"]),
             processes=ServerProcesses.of(server.data_dir),

@@ -67,6 +67,8 @@ class Handsets:
 
     def __init__(self) -> None:
         self._handsets: dict[str, Handset] = {}
+        self.shown: set[str] = set()
+        """All codes that somebody was shown."""
         self.texts = 0
         self.strays = 0
 
@@ -89,6 +91,7 @@ class Handsets:
             self.strays += 1
         else:
             handset.show(text, time.monotonic())
+            self.shown.update(handset.codes[-1:])
 
 
 def _short(phone: str) -> str:

@@ -63,6 +63,11 @@ class Street:
         each = [desk.handed for desk in self.desks.values()]
         return sorted((item for handed in each for item in handed), key=lambda item: item.at_s)
 
+    @property
+    def keys(self) -> list[str]:
+        """What a server shows to be served."""
+        return [_key_of(line) for line in self._lines]
+
     def begin(self) -> None:
         """The laws' time starts now."""
         for desk in self.desks.values():
@@ -84,7 +89,7 @@ class Street:
             "name": line.name,
             "kind": line.kind,
             "base_url": f"http://127.0.0.1:{self.port}/{line.name}",
-            "api_key": "not-a-key",
+            "api_key": _key_of(line),
             "rate_per_s": line.agreed_per_s,
             "in_flight_max": 1000,
             "templates": {"generic": template},
@@ -102,6 +107,10 @@ class Street:
             for line in self._lines
             for route in SPEAKING[line.kind](f"/{line.name}", self.desks[line.name])
         )
+
+
+def _key_of(line: Line) -> str:
+    return f"no-key-but-secret-{line.name}"
 
 
 @contextlib.asynccontextmanager

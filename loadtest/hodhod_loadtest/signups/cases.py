@@ -15,6 +15,7 @@ from hodhod_loadtest.signups.bots import Flood
 from hodhod_loadtest.signups.deaths import Deaths
 from hodhod_loadtest.signups.outcome import Outcome
 from hodhod_loadtest.signups.returners import Returners
+from hodhod_loadtest.signups.secrecy import Secrecy
 from hodhod_loadtest.signups.stage import Companion
 
 
@@ -151,7 +152,9 @@ CASES: Final = {
                 _most("code in hand p50, s", 6.0, _code(0.5)),
                 _most("code in hand p95, s", 25.0, _code(0.95)),
                 _most("texts for each success", 1.15, _texts),
+                _no("secrets found"),
             ),
+            company=(Secrecy,),
         ),
         Case(
             name="silent_from_start",

@@ -90,8 +90,9 @@ class Plan:
     def take(self, found: Sequence[Challenge], now: datetime) -> None:
         """Challenges that are new here."""
         for challenge in found:
-            self.figures.take(challenge)
-            self.orders.add(challenge, self._usual_ways, now)
+            if challenge.challenge not in self.orders:
+                self.figures.take(challenge)
+                self.orders.add(challenge, self._usual_ways, now)
 
     def hear(self, news: News, now: datetime) -> None:
         """What a newcomer did."""
@@ -208,6 +209,15 @@ class Plan:
         if order is not None and call.number <= len(order.challenge.sends):
             order.end(call.number, str(answer.outcome.kind))
             self.orders.plan(call.challenge.challenge, self._usual_ways, now)
+
+    def note_version(self, key: ChallengeId, version: int) -> Challenge | None:
+        """Answers were written down as this version: how the challenge stands. None where others
+        came between: they may say what is not known here, now and ever after."""
+        order = self.orders.find(key)
+        if order is None or version != order.challenge.version + 1:
+            return None
+        order.challenge = msgspec.structs.replace(order.challenge, version=version)
+        return order.challenge
 
     def _offer(self, order: Order) -> bool:
         now_s, step, challenge = _loop_s(), order.step, order.challenge

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Final, NamedTuple
 
 import msgspec
 
-from hodhod_server.domain.challenges import DEVICE, QUEUED_S, ChallengeRules
+from hodhod_server.domain.challenges import DEVICE, QUEUED_S, Challenge, ChallengeRules
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.code_texts import Wording
 from hodhod_server.domain.errors import Overloaded
@@ -44,6 +44,7 @@ log = logs.get("dispatch")
 # them; a text takes seconds anyway.
 GATHER_S: Final = 0.05
 LOOK_S: Final = 0.25  # for what other processes have ordered
+NEWS_S: Final = 1.0  # each look reads all of LOOK_BACK again
 TELL_S: Final = 1.0
 LOOK_BACK: Final = timedelta(seconds=3)  # for what was committed later than its time says
 READ_MAX: Final = 500
@@ -90,7 +91,8 @@ class Dispatcher:
         self._plan = self._new_plan()
         self._answers: deque[Answer] = deque()
         self._woken = asyncio.Event()
-        self._is_ordered = True
+        self._is_leading = False
+        self._ordered: list[Challenge] = []
         self._orders_read_s = 0.0
         self._read_to = self._news_to = desk.clock.now()
         self._news_read_s = 0.0
@@ -104,6 +106,11 @@ class Dispatcher:
     def when_sent(self, note: Callable[[int], None]) -> None:
         """Tell `note` what each message costs that a provider took."""
         self._on_sent = note
+
+    def find(self, challenge: ChallengeId) -> Challenge | None:
+        """The challenge as it was when it was last touched here, while it may still get a code."""
+        order = self._plan.orders.find(challenge)
+        return None if order is None else order.challenge
 
     async def run(self) -> None:
         """Dispatch whenever this process leads, until cancelled."""
@@ -123,6 +130,7 @@ class Dispatcher:
 
     async def _lead(self) -> None:
         """Work until the lock is lost; calls under way are left to the successor."""
+        self._is_leading = True
         try:
             async with asyncio.TaskGroup() as group:
                 work = [group.create_task(_forever(duty)) for duty in (self._work, *self._duties)]
@@ -130,6 +138,7 @@ class Dispatcher:
                 for task in work:
                     task.cancel()
         finally:
+            self._is_leading = False
             self._desk.outlook.stop_telling()
             self._plan.figures.clear()
 
@@ -172,6 +181,7 @@ class Dispatcher:
     async def _take_over(self) -> None:
         """Begin where the last dispatcher ended."""
         now = self._desk.clock.now()
+        self._ordered.clear()
         live = timedelta(seconds=QUEUED_S + 2 * self._office.rules.code_validity_s)
         self._plan = self._new_plan()
         async with self._desk.database.connection() as connection:
@@ -187,16 +197,19 @@ class Dispatcher:
         self._read_to = self._news_to = now
         log.info("dispatch.taken_over", challenges=len(self._plan.orders))
 
-    def _note_order(self) -> None:
-        self._is_ordered = True
-        self._woken.set()
+    def _note_order(self, challenge: Challenge) -> None:
+        if self._is_leading and not challenge.is_inbound_only:
+            self._ordered.append(challenge)
+            self._woken.set()
 
     async def _read_orders(self) -> None:
-        """What newcomers have ordered since: at once what this process knows of."""
+        """What newcomers have ordered since: at once what was ordered in this process."""
         now_s = asyncio.get_running_loop().time()
-        if not self._is_ordered and now_s < self._orders_read_s + LOOK_S:
+        own, self._ordered = self._ordered, []
+        self._plan.take(own, self._desk.clock.now())
+        if now_s < self._orders_read_s + LOOK_S:
             return
-        self._is_ordered, self._orders_read_s = False, now_s
+        self._orders_read_s = now_s
         since = self._read_to - LOOK_BACK
         known = self._plan.orders.without_handoff(since)
         async with self._desk.database.connection() as connection:
@@ -204,12 +217,12 @@ class Dispatcher:
         self._plan.take(found, self._desk.clock.now())
         self._read_to = max([self._read_to, *(item.created_at for item in found)])
         if len(found) >= READ_MAX:
-            self._note_order()
+            self._orders_read_s = 0.0
 
     async def _read_news(self) -> None:
-        """What newcomers and carriers have done since, four times a second."""
+        """What newcomers and carriers have done since."""
         now_s = asyncio.get_running_loop().time()
-        if now_s < self._news_read_s + LOOK_S:
+        if now_s < self._news_read_s + NEWS_S:
             return
         self._news_read_s = now_s
         since = self._news_to - LOOK_BACK
@@ -295,13 +308,24 @@ class Dispatcher:
             return
         answers = list(self._answers)
         async with self._desk.database.connection() as connection:
-            await sends.answer(connection, [_row(answer) for answer in answers])
+            versions = await sends.answer(connection, [_row(answer) for answer in answers])
         for answer in answers:
             self._answers.popleft()
             if answer.outcome.is_taken:
                 agreed = self._costs.get(answer.call.provider, 0)
                 self._on_sent(agreed if answer.outcome.cost is None else answer.outcome.cost)
-        self._desk.watching.note_changed(answer.call.challenge.challenge for answer in answers)
+        self._tell_watchers(versions)
+
+    def _tell_watchers(self, versions: Mapping[ChallengeId, int]) -> None:
+        """At once where the challenge is known here as it stands; else it is looked up."""
+        unknown = []
+        for key, version in versions.items():
+            challenge = self._plan.note_version(key, version)
+            if challenge is None:
+                unknown.append(key)
+            else:
+                self._desk.watching.tell(challenge)
+        self._desk.watching.note_changed(unknown)
 
     async def _tell(self) -> None:
         """Each second: the prospect, for newcomers, and what was learned, for a successor."""

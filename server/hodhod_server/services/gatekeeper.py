@@ -201,5 +201,5 @@ class Gatekeeper:
     def _let_in(self, source: Source, is_inbound_only: bool, now_s: float) -> Admitted:
         self._limits.note_let_in(source, now_s)
         _ANSWERS["inbound_only" if is_inbound_only else "let_in"].inc()
-        queue = source.block if source.network is None else source.block ^ source.network
+        queue = source.block if source.place is None else source.block ^ source.place.network
         return Admitted(source=queue & 0xFF, is_inbound_only=is_inbound_only)

@@ -10,13 +10,14 @@ Always true: a soft limit only raises the price; an address alone never refuses 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
-from hodhod_server.domain.addresses import AnyAddress, Networks, Origin, origin_of
+from hodhod_server.domain.addresses import REMEMBERED, AnyAddress, Networks, origin_of
 from hodhod_server.domain.counting import Baselines, Conversions, Counts
 from hodhod_server.domain.keys import sign
 from hodhod_server.domain.phone import Phone
@@ -40,6 +41,17 @@ FEW_ANSWER: Final = 0.5  # of the texts that were sent; of people, nine in ten d
 WRONG_USUAL_MIN: Final = 20.0
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where somebody comes from: the customer's address, the network and the neighbourhood around,
+    as keys."""
+
+    customer: int
+    network: int
+    neighbourhood: int
+    is_v6: bool
+    is_carrier: bool
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody at the door, as keys; a key means nothing without the installation's secret."""
 
@@ -48,10 +60,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     country: str | None
     device: int | None
     pair: int
-    origin: Origin | None
-    customer: int | None
-    network: int | None
-    neighbourhood: int | None
+    place: Place | None
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +82,8 @@ class NewcomerLimits:
         self._key = key.reveal()
         self._holder_key = key
         self._carriers = Networks(own.carrier_networks)
+        # Somebody is asked for at the start, at its payment, at the code and at the welcome.
+        self._place_of = functools.lru_cache(REMEMBERED)(self._find_place)
         self._pairs = Counts(WEEK_S, most, shared_from=1 << 20)
         self._recent = Counts(MINUTES_S, most, shared_from=1 << 20)
         self._phones = Counts(HOUR_S, most)
@@ -108,19 +119,16 @@ class NewcomerLimits:
     def source(self, phone: Phone, device_key: bytes | None, address: AnyAddress | None) -> Source:
         """Who is asking, as keys."""
         e164 = phone.e164
-        origin = origin_of(address, self._carriers)
+        place = self._place_of(address)
         device = None if device_key is None else self._hash("device", device_key)
-        whence = device_key or (b"" if origin is None else origin.customer.encode())
+        whence = device_key or (b"" if place is None else place.customer.to_bytes(KEY_BYTES))
         return Source(
             phone=self._hash("phone", e164.encode()),
             block=self._hash("block", e164[:-BLOCK_DIGITS].encode()),
             country=self._country(e164),
             device=device,
             pair=self._hash("pair", e164.encode(), whence),
-            origin=origin,
-            customer=None if origin is None else self._hash("address", origin.customer.encode()),
-            network=None if origin is None else self._hash("network", origin.network.encode()),
-            neighbourhood=None if origin is None else self._around(origin),
+            place=place,
         )
 
     def judge(self, source: Source, now_s: float) -> Verdict:
@@ -139,11 +147,12 @@ class NewcomerLimits:
 
     def note_knock(self, source: Source, now_s: float) -> None:
         """Somebody asks, whether or not they get what they ask for."""
-        if source.customer is not None and source.network is not None:
-            self._customers.add(source.customer, now_s)
-            self._networks.add(source.network, now_s)
-            self._knocks.note_sent(source.customer, now_s)
-            self._knocks.note_sent(source.network, now_s)
+        place = source.place
+        if place is not None:
+            self._customers.add(place.customer, now_s)
+            self._networks.add(place.network, now_s)
+            self._knocks.note_sent(place.customer, now_s)
+            self._knocks.note_sent(place.network, now_s)
 
     def is_repeat(self, source: Source, now_s: float) -> bool:
         """Was this device let in for this number a moment ago? Then no second text goes out."""
@@ -168,11 +177,11 @@ class NewcomerLimits:
         self._blocks.add(source.block, now_s)
         self._block_texts.note_sent(source.block, now_s)
         self._countries.add(self._hash("country", (source.country or "").encode()), now_s)
-        if source.neighbourhood is not None:
-            self._neighbourhoods.add(source.neighbourhood, now_s)
-            self._neighbourhood_texts.note_sent(source.neighbourhood, now_s)
-        if source.customer is not None:
-            self._customer_texts.note_sent(source.customer, now_s)
+        place = source.place
+        if place is not None:
+            self._neighbourhoods.add(place.neighbourhood, now_s)
+            self._neighbourhood_texts.note_sent(place.neighbourhood, now_s)
+            self._customer_texts.note_sent(place.customer, now_s)
         self._bar_if_barren(source, now_s)
 
     def note_verified(self, phone: Phone, now_s: float) -> None:
@@ -185,19 +194,17 @@ class NewcomerLimits:
 
     def note_welcome(self, address: AnyAddress | None, now_s: float) -> None:
         """Somebody at this address has entered the right code: people live there."""
-        origin = origin_of(address, self._carriers)
-        if origin is None:
+        place = self._place_of(address)
+        if place is None:
             return
-        customer = self._hash("address", origin.customer.encode())
-        network = self._hash("network", origin.network.encode())
         forgiven = self._settings.forgiven_per_code
-        self._customer_texts.note_answered(customer, now_s)
-        self._customers.forgive(customer, now_s, forgiven)
-        self._knocks.note_answered(customer, now_s)
-        self._knocks.note_answered(network, now_s)
-        self._networks.add(network, now_s, -forgiven)
-        self._neighbourhoods.forgive(self._around(origin), now_s, forgiven)
-        self._neighbourhood_texts.note_answered(self._around(origin), now_s)
+        self._customer_texts.note_answered(place.customer, now_s)
+        self._customers.forgive(place.customer, now_s, forgiven)
+        self._knocks.note_answered(place.customer, now_s)
+        self._knocks.note_answered(place.network, now_s)
+        self._networks.add(place.network, now_s, -forgiven)
+        self._neighbourhoods.forgive(place.neighbourhood, now_s, forgiven)
+        self._neighbourhood_texts.note_answered(place.neighbourhood, now_s)
 
     def note_wrong(self, address: AnyAddress | None, now_s: float) -> None:
         """A wrong code came from this address."""
@@ -206,17 +213,17 @@ class NewcomerLimits:
         if was < self._settings.wrong_codes_alarm <= self._all_wrong.ratio(ALL, now_s):
             metrics.DOOR_ALARMS.labels("wrong_codes").inc()
             log.warning("door.wrong_codes_rose")
-        origin = origin_of(address, self._carriers)
-        if origin is not None:
-            self._wrong.add(self._hash("network", origin.network.encode()), now_s)
+        place = self._place_of(address)
+        if place is not None:
+            self._wrong.add(place.network, now_s)
 
     def price_of_verifying(self, address: AnyAddress | None, now_s: float) -> int:
         """The price of one more try from there."""
-        origin = origin_of(address, self._carriers)
-        if origin is None:
+        place = self._place_of(address)
+        if place is None:
             return 0
-        wrong = self._wrong.estimate(self._hash("network", origin.network.encode()), now_s)
-        most = self._settings.wrong_codes_network * self._factor(origin)
+        wrong = self._wrong.estimate(place.network, now_s)
+        most = self._settings.wrong_codes_network * self._factor(place)
         return 0 if wrong < most else 1 if wrong < STEEP * most else 2
 
     def shared(self) -> dict[str, dict[int, int]]:
@@ -246,16 +253,25 @@ class NewcomerLimits:
         )
         return int.from_bytes(digest.digest())
 
-    def _around(self, origin: Origin) -> int:
-        return self._hash("neighbourhood", origin.neighbourhood.encode())
+    def _find_place(self, address: AnyAddress | None) -> Place | None:
+        origin = origin_of(address, self._carriers)
+        if origin is None:
+            return None
+        return Place(
+            customer=self._hash("address", origin.customer.encode()),
+            network=self._hash("network", origin.network.encode()),
+            neighbourhood=self._hash("neighbourhood", origin.neighbourhood.encode()),
+            is_v6=origin.is_v6,
+            is_carrier=origin.is_carrier,
+        )
 
     def _country(self, e164: str) -> str | None:
         digits = e164[1:]
         served = [code for code in self._settings.countries if digits.startswith(code)]
         return max(served, key=len, default=None)
 
-    def _factor(self, origin: Origin) -> int:
-        return self._settings.carrier_factor if origin.is_carrier else 1
+    def _factor(self, place: Place) -> int:
+        return self._settings.carrier_factor if place.is_carrier else 1
 
     def _refusal(self, source: Source, now_s: float) -> Verdict | None:
         own = self._settings
@@ -274,16 +290,16 @@ class NewcomerLimits:
 
     def _refusal_of_address(self, source: Source, now_s: float) -> Verdict | None:
         """Too much from there, and nobody there enters codes: never one without the other."""
-        own, origin = self._settings, source.origin
-        if origin is None or origin.is_carrier or source.customer is None or source.network is None:
+        own, place = self._settings, source.place
+        if place is None or place.is_carrier:
             return None
         floor = (own.barren_sent, own.barren_share)
-        hard = own.ipv6_hard if origin.is_v6 else own.ipv4_hard
-        wait_s = self._customers.free_in_s(source.customer, now_s, hard + 1)
-        if wait_s and self._knocks.is_barren(source.customer, now_s, *floor):
+        hard = own.ipv6_hard if place.is_v6 else own.ipv4_hard
+        wait_s = self._customers.free_in_s(place.customer, now_s, hard + 1)
+        if wait_s and self._knocks.is_barren(place.customer, now_s, *floor):
             return Verdict(retry_after_s=wait_s, reasons=("address",))
-        is_much = self._networks.ratio(source.network, now_s) > own.network_hard
-        if is_much and self._knocks.is_barren(source.network, now_s, *floor):
+        is_much = self._networks.ratio(place.network, now_s) > own.network_hard
+        if is_much and self._knocks.is_barren(place.network, now_s, *floor):
             wait_s = self._networks.ends_in_s(now_s)
             return Verdict(retry_after_s=wait_s, reasons=("network",))
         return None
@@ -305,23 +321,22 @@ class NewcomerLimits:
         yield from self._prices_of_address(source, now_s)
 
     def _prices_of_address(self, source: Source, now_s: float) -> Iterable[tuple[str, int]]:
-        own, origin = self._settings, source.origin
-        if origin is None or source.customer is None or source.network is None:
+        own, place = self._settings, source.place
+        if place is None:
             return
-        soft = (own.ipv6_soft if origin.is_v6 else own.ipv4_soft) * self._factor(origin)
-        starts = self._customers.estimate(source.customer, now_s)
+        soft = (own.ipv6_soft if place.is_v6 else own.ipv4_soft) * self._factor(place)
+        starts = self._customers.estimate(place.customer, now_s)
         if starts > soft:
             dear = LEVEL_MAX if starts > STEEP * soft else 2
-            yield "address", 1 if origin.is_carrier else dear
-        if origin.is_carrier:
+            yield "address", 1 if place.is_carrier else dear
+        if place.is_carrier:
             return
-        if self._networks.ratio(source.network, now_s) > own.network_soft:
+        if self._networks.ratio(place.network, now_s) > own.network_soft:
             yield "network", 2
-        around = source.neighbourhood
-        if around is not None:
-            credit = own.neighbourhood_soft + self._neighbourhood_texts.answered(around, now_s)
-            if self._neighbourhoods.estimate(around, now_s) >= credit:
-                yield "neighbourhood", 2
+        around = place.neighbourhood
+        credit = own.neighbourhood_soft + self._neighbourhood_texts.answered(around, now_s)
+        if self._neighbourhoods.estimate(around, now_s) >= credit:
+            yield "neighbourhood", 2
 
     def _soft_of_block(self, source: Source, now_s: float) -> float:
         """A block is given credit once somebody there has entered a code."""
@@ -342,7 +357,8 @@ class NewcomerLimits:
             yield "barren_block"
         elif self._blocks.estimate(source.block, now_s) >= own.block_hard:
             yield "block"
-        if source.customer is not None and self._barred.estimate(source.customer, now_s):
+        place = source.place
+        if place is not None and self._barred.estimate(place.customer, now_s):
             yield "barren_address"
         cap = own.countries.get(source.country or "", 0)
         if cap:
@@ -355,11 +371,11 @@ class NewcomerLimits:
         floor = (own.barren_sent, own.barren_share)
         if self._block_texts.is_barren(source.block, now_s, *floor):
             self._raise_bar("block", source.block, self._block_texts, now_s)
-        customer, origin = source.customer, source.origin
-        if customer is None or origin is None or origin.is_carrier:
+        place = source.place
+        if place is None or place.is_carrier:
             return
-        if self._customer_texts.is_barren(customer, now_s, *floor):
-            self._raise_bar("address", customer, self._customer_texts, now_s)
+        if self._customer_texts.is_barren(place.customer, now_s, *floor):
+            self._raise_bar("address", place.customer, self._customer_texts, now_s)
 
     def _raise_bar(self, kind: str, key: int, texts: Conversions, now_s: float) -> None:
         texts.forget(key)

@@ -97,6 +97,7 @@ def build_newcomers(
     signup = Signup(database, keys, clock, own, outlook, watching)
     signup.when_started(entrance.sign_ins.ask)
     proving = Proving(database, keys, clock, rules, entrance, watching)
+    proving.look_first(dispatcher.find)
     return Newcomers(
         signup=signup,
         proving=proving,

@@ -217,7 +217,7 @@ class Signup:
         challenge = await self._start(draft)
         if challenge is draft:
             metrics.SIGNUP_REQUESTED.labels(draft.operator).inc()
-            self._watching.note_order()
+            self._watching.note_order(challenge)
             self._on_start(challenge)
             challenge = await self._handed_over(challenge, wait_s)
         return self.status_of(challenge), self._doorkeeper.secret_of(challenge.challenge)

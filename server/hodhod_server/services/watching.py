@@ -1,9 +1,9 @@
 """Waiting for news of a challenge, for thousands at once.
 
-A client asks once and is answered when something happens. The questions of this process are looked
-up together: what is known to have changed here within `GATHER_S`, everything else each second,
-because it may have changed in another process, or before the question came. So a waiter costs a
-future and no query of its own.
+A client asks once and is answered when something happens: at once where the dispatcher of this
+process did it. The other questions are looked up together: what is known to have changed here
+within `GATHER_S`, everything else each second, because it may have changed in another process, or
+before the question came. So a waiter costs a future and no query of its own.
 
 Always true: at most `watchers_max` wait; whoever comes beyond is answered as things stand and told
 when to come back.
@@ -51,7 +51,7 @@ class Watching:
         self._count = 0
         self._doubtful: set[ChallengeId] = set()
         self._has_doubts = asyncio.Event()
-        self._order_listeners: list[Callable[[], None]] = []
+        self._order_listeners: list[Callable[[Challenge], None]] = []
 
     async def change(
         self, challenge: ChallengeId, after: int, wait_s: float
@@ -80,12 +80,18 @@ class Watching:
             self._doubtful |= watched
             self._has_doubts.set()
 
-    def note_order(self) -> None:
+    def tell(self, challenge: Challenge) -> None:
+        """It stands like that now, and so it does in the database."""
+        for watcher in self._watchers.get(challenge.challenge, ()):
+            if challenge.version > watcher.after and not watcher.news.done():
+                watcher.news.set_result(challenge)
+
+    def note_order(self, challenge: Challenge) -> None:
         """A newcomer of this process wants something of the dispatcher."""
         for listener in self._order_listeners:
-            listener()
+            listener(challenge)
 
-    def when_ordered(self, listener: Callable[[], None]) -> None:
+    def when_ordered(self, listener: Callable[[Challenge], None]) -> None:
         """Call `listener` for each order."""
         self._order_listeners.append(listener)
 
@@ -101,7 +107,7 @@ class Watching:
             if loop_time() >= look_at_s:
                 look_at_s = loop_time() + LOOK_S
                 await self._doubt_the_changed()
-            await self._tell()
+            await self._look_up()
 
     async def _doubt_the_changed(self) -> None:
         """What other processes have changed, and what had changed before it was asked about."""
@@ -117,7 +123,7 @@ class Watching:
         except Overloaded:
             log.warning("watching.look_failed")
 
-    async def _tell(self) -> None:
+    async def _look_up(self) -> None:
         self._doubtful &= self._watchers.keys()  # who was let in no longer waits
         doubtful = list(self._doubtful)[:LOOKED_AT_ONCE_MAX]
         self._doubtful.difference_update(doubtful)
@@ -131,9 +137,7 @@ class Watching:
         except Overloaded:
             return  # the look of the next second finds them
         for challenge in found:
-            for watcher in self._watchers.get(challenge.challenge, ()):
-                if challenge.version > watcher.after and not watcher.news.done():
-                    watcher.news.set_result(challenge)
+            self.tell(challenge)
 
     def _add(self, watcher: _Watcher) -> None:
         self._watchers.setdefault(watcher.challenge, set()).add(watcher)

@@ -24,7 +24,7 @@ class ProviderSettings:
     """Providers that share a line or an upstream fail together: give them one word. Empty: own."""
 
     rate_per_s: PositiveS = 10.0
-    """Messages a second by contract; nine tenths of it are used."""
+    """Messages a second by contract. All of it is used until the provider says it is too much."""
 
     in_flight_max: Positive = 50
     """Requests under way at once: rate times the slowest usual answer, times 1.5."""

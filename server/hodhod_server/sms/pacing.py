@@ -1,8 +1,9 @@
-"""How fast a provider may be sent to: a token bucket below the contract, slower when it says so.
+"""How fast a provider may be sent to: as fast as agreed, slower when it says so.
 
-Throttling answers cut the pace at once and it grows back slowly, so a provider that has less room
-than agreed is filled and not flooded. The hand-offs in flight are bounded as well: a host that no
-longer answers must not hold everything.
+In a surge every text of the contract is wanted. Throttling answers cut the pace at once and it
+grows back slowly, for a while not to the whole, so a provider that has less room than agreed is
+filled and not flooded. The hand-offs in flight are bounded as well: a host that no longer answers
+must not hold everything.
 
 Always true: no more than the contract leaves in any one second.
 """
@@ -10,6 +11,7 @@ Always true: no more than the contract leaves in any one second.
 from __future__ import annotations
 
 import math
+from collections import deque
 
 from hodhod_server.sms.provider import Terms
 from hodhod_server.sms.router_rules import PaceRules
@@ -24,12 +26,14 @@ class Pace:
     def __init__(self, terms: Terms, rules: PaceRules, now_s: float = 0.0) -> None:
         self._terms = terms
         self._rules = rules
-        self._full_per_s = terms.rate_per_s * rules.share_of_contract
         self._burst = max(1.0, terms.rate_per_s * rules.burst_s)
         self._tokens = self._burst
         self._updated_s = now_s
         self._paused_until_s = -math.inf
         self._throttled_s = -math.inf
+        self._second: deque[float] = deque()
+        """When each of the last second left."""
+        self._second_most = max(1, math.floor(terms.rate_per_s))
         self.factor = 1.0
         self.in_flight = 0
         self.answer_s = rules.answer_s
@@ -37,7 +41,7 @@ class Pace:
     @property
     def rate_per_s(self) -> float:
         """What may leave in a second, now."""
-        return self._full_per_s * self.factor
+        return self._terms.rate_per_s * self.factor
 
     @property
     def in_flight_max(self) -> int:
@@ -52,14 +56,17 @@ class Pace:
             return math.inf
         if now_s < self._paused_until_s:
             return self._paused_until_s - now_s
-        if self._tokens >= 1.0:
-            return 0.0
-        return (1.0 - self._tokens) / self.rate_per_s
+        if self._tokens < 1.0:
+            return (1.0 - self._tokens) / self.rate_per_s
+        if len(self._second) >= self._second_most:
+            return self._second[0] + 1.0 - now_s
+        return 0.0
 
     def take(self, now_s: float) -> None:
         """One leaves. Only when `wait_s` is 0."""
         self._advance(now_s)
         self._tokens -= 1.0
+        self._second.append(now_s)
         self.in_flight += 1
 
     def finish(self, answer_s: float) -> None:
@@ -85,6 +92,10 @@ class Pace:
         if passed_s <= 0:
             return
         self._updated_s = now_s
-        if self.factor < 1.0:
-            self.factor = min(1.0, self.factor + passed_s * self._rules.regained_per_s)
+        while self._second and self._second[0] <= now_s - 1.0:
+            self._second.popleft()
+        is_wary = now_s < self._throttled_s + self._rules.wary_s
+        most = self._rules.wary_share if is_wary else 1.0
+        if self.factor < most:
+            self.factor = min(most, self.factor + passed_s * self._rules.regained_per_s)
         self._tokens = min(self._burst, self._tokens + passed_s * self.rate_per_s)

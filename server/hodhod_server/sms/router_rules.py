@@ -123,12 +123,15 @@ class CurveRules(msgspec.Struct, frozen=True, kw_only=True):
 class PaceRules(msgspec.Struct, frozen=True, kw_only=True):
     """How fast a provider is sent to."""
 
-    share_of_contract: float = 0.9
-    """The rest is for its clock and ours differing."""
+    burst_s: float = 0.2
+    """Tokens kept, in seconds of contract: turns of the dispatcher that last long lose none."""
 
-    burst_s: float = 0.1
-    """Tokens kept, in seconds of contract: with the share above never more than the contract in
-    any second."""
+    wary_share: float = 0.9
+    """Of the contract, once it throttled: its clock and ours differ, or it keeps less than it
+    says."""
+
+    wary_s: float = 300.0
+    """For how long."""
 
     throttled_factor: float = 0.7
     """On a throttling answer, once in `throttled_pause_s`: the answers to one burst are one."""

@@ -161,9 +161,13 @@ async def begin(
     return {ChallengeId(row["challenge_id"]): tuple(row["handoffs"]) for row in rows}
 
 
-async def answer(tx: Tx, answers: Sequence[Answered]) -> None:
-    """Complete hand-offs; one that was refused counts as if it never was."""
-    await tx.execute(ANSWER, *_columns(answers, Answered))
+async def answer(tx: Tx, answers: Sequence[Answered]) -> dict[ChallengeId, int]:
+    """Complete hand-offs; one that was refused counts as if it never was.
+
+    The versions of their challenges, each one later than before.
+    """
+    rows = await tx.fetch(ANSWER, *_columns(answers, Answered))
+    return {ChallengeId(row["challenge_id"]): row["version"] for row in rows}
 
 
 async def abandon(tx: Tx, ids: Sequence[ChallengeId], now: datetime, why: str) -> None:

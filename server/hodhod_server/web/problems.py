@@ -7,6 +7,7 @@ not a refusal becomes `internal` with the request's id, and its traceback goes t
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -28,6 +29,7 @@ from hodhod_wire.errors import ERROR_TEXTS, ErrorCode
 
 log = logs.get("web")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+COUNTERS_MAX: Final = 256
 
 HTTP_STATUS: Final[dict[ErrorCode, int]] = {
     ErrorCode.MALFORMED: 400,
@@ -98,16 +100,7 @@ HTTP_STATUS: Final[dict[ErrorCode, int]] = {
 }
 
 
-class RequestId(str):
-    """The name of one request in answers and logs."""
-
-    __slots__ = ()
-
-
-REQUEST_ID: Final = web.RequestKey("REQUEST_ID", RequestId)
-
-
-def problem(error: HodhodError, request: web.Request) -> web.Response:
+def problem(error: HodhodError, request: web.Request, request_id: str) -> web.Response:
     """The problem document for a refusal, its title in the language the client prefers."""
     text = ERROR_TEXTS[error.code]
     wants_persian = request.headers.get("Accept-Language", "").lower().startswith("fa")
@@ -117,7 +110,7 @@ def problem(error: HodhodError, request: web.Request) -> web.Response:
         "titles": {"en": text.en, "fa": text.fa},
         "status": HTTP_STATUS[error.code],
         "code": str(error.code),
-        "request_id": str(request.get(REQUEST_ID, "")),
+        "request_id": request_id,
         **error.facts,
     }
     if error.detail:
@@ -138,52 +131,62 @@ def problem(error: HodhodError, request: web.Request) -> web.Response:
 
 @web.middleware
 async def errors_to_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The outermost layer of every HTTP edge: ids, refusals, and what nobody expected."""
-    request[REQUEST_ID] = RequestId(secrets.token_hex(8))
+    """The outermost layer of every HTTP edge: ids, refusals, and what nobody expected.
+
+    A connection's task handles its requests one by one: its logs tell the latest one's id.
+    """
+    request_id = secrets.token_hex(8)
+    structlog.contextvars.bind_contextvars(request=request_id)
     loop_time = asyncio.get_running_loop().time
     started = loop_time()
-    response = await _answer(request, handler)
-    metrics.HTTP_REQUESTS.labels(request.method, str(response.status)).inc()
+    response = await _answer(request, handler, request_id)
+    _count(request.method, response.status)()
     if response.status != 101:  # an upgraded connection lasts for hours
         metrics.HTTP_SECONDS.observe(loop_time() - started)
     if not response.prepared:
-        response.headers["X-Request-Id"] = request[REQUEST_ID]
+        response.headers["X-Request-Id"] = request_id
     return response
 
 
-async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    with structlog.contextvars.bound_contextvars(request=request[REQUEST_ID]):
-        try:
-            return await handler(request)
-        except HodhodError as error:
-            return _refuse(error, request)
-        except web.HTTPException as error:
-            return _from_aiohttp(error, request)
-        except ConnectionError:
-            raise  # the client went away; aiohttp knows what to do
-        except Exception:
-            log.exception("http.failed", method=request.method)
-            return _refuse(Internal(), request)
+async def _answer(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except HodhodError as error:
+        return _refuse(error, request, request_id)
+    except web.HTTPException as error:
+        return _from_aiohttp(error, request, request_id)
+    except ConnectionError:
+        raise  # the client went away; aiohttp knows what to do
+    except Exception:
+        log.exception("http.failed", method=request.method)
+        return _refuse(Internal(), request, request_id)
 
 
-def _refuse(error: HodhodError, request: web.Request) -> web.Response:
+@functools.lru_cache(COUNTERS_MAX)
+def _count(method: str, status: int) -> Callable[[], None]:
+    return metrics.HTTP_REQUESTS.labels(method, str(status)).inc
+
+
+def _refuse(error: HodhodError, request: web.Request, request_id: str) -> web.Response:
     metrics.REFUSALS.labels(str(error.code)).inc()
     log.debug("http.refused", code=str(error.code))
-    return problem(error, request)
+    return problem(error, request, request_id)
 
 
-def _from_aiohttp(error: web.HTTPException, request: web.Request) -> web.StreamResponse:
+def _from_aiohttp(
+    error: web.HTTPException, request: web.Request, request_id: str
+) -> web.StreamResponse:
     """What aiohttp itself refuses, in our form; its redirects and 304 stay as they are."""
     if error.status < 400:
         raise error
     match error:
         case web.HTTPNotFound():
-            return _refuse(NotFound(), request)
+            return _refuse(NotFound(), request, request_id)
         case web.HTTPMethodNotAllowed():
-            response = _refuse(MethodNotAllowed(), request)
+            response = _refuse(MethodNotAllowed(), request, request_id)
             response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
             return response
         case web.HTTPRequestEntityTooLarge():
-            return _refuse(TooLarge(), request)
+            return _refuse(TooLarge(), request, request_id)
         case _:
-            return _refuse(Malformed(error.reason), request)
+            return _refuse(Malformed(error.reason), request, request_id)

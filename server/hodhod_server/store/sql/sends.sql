@@ -64,7 +64,8 @@ WITH wanted AS (
 SELECT challenge_id, handoffs FROM begun
 
 -- name: answer
--- What became of hand-offs. One that was refused never was: it counts against no limit.
+-- What became of hand-offs. One that was refused never was: it counts against no limit. However many
+-- answers a challenge has here, they are one version.
 WITH told AS (
     SELECT * FROM unnest(
         $1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::int[], $7::timestamptz[]
@@ -87,6 +88,7 @@ SET sent_at = greatest(c.sent_at, s.taken_at), version = c.version + 1,
         ORDER BY made.at
     ) END
 FROM summed AS s WHERE c.challenge_id = s.challenge_id
+RETURNING c.challenge_id, c.version
 
 -- name: abandon
 -- Under way when their dispatcher died: maybe sent, as after a broken line.
