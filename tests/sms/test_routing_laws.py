@@ -81,6 +81,19 @@ def test_throttling_cuts_the_pace_once_a_second_and_it_grows_back() -> None:
     assert pace.wait_s(320.0) == pytest.approx(7.0)
 
 
+def test_quick_answers_do_not_hold_back_what_leaves_in_long_turns() -> None:
+    pace, left = Pace(terms("ada", 200.0), PaceRules()), 0
+    for turn in range(500):
+        under_way = 0
+        while pace.wait_s(turn * 0.2) <= 0:
+            pace.take(turn * 0.2)
+            under_way += 1
+        for _ in range(under_way):
+            pace.finish(0.01)
+        left += under_way
+    assert left >= 0.95 * 200 * 100
+
+
 def test_a_whole_contract_is_used_while_nobody_complains() -> None:
     pace, left = Pace(terms("ada", 43.3), PaceRules()), 0
     for turn in range(2000):  # turns of the dispatcher, now and then a long one

@@ -46,7 +46,8 @@ class Pace:
     @property
     def in_flight_max(self) -> int:
         """How many answers may be awaited."""
-        usual = self.rate_per_s * self.answer_s * self._rules.in_flight_factor
+        usual_s = self.answer_s * self._rules.in_flight_factor + self._rules.turn_s
+        usual = self.rate_per_s * usual_s
         return min(self._terms.in_flight_max, max(self._rules.in_flight_min, math.ceil(usual)))
 
     def wait_s(self, now_s: float) -> float:

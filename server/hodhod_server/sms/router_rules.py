@@ -146,7 +146,11 @@ class PaceRules(msgspec.Struct, frozen=True, kw_only=True):
     """It must be asked to find out that it has room again."""
 
     in_flight_factor: float = 1.5
-    """In flight: pace times the slowest answer of a hundred times this."""
+    """In flight: pace times the slowest answer of a hundred times this, and a turn more."""
+
+    turn_s: float = 0.25
+    """Who may leave is asked in turns, which are this long on a busy machine: a place that an
+    answer has freed is taken again no sooner."""
 
     in_flight_min: int = 4
     """And never fewer, so that slow answers do not stop a provider."""
