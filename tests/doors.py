@@ -33,6 +33,9 @@ class NoQueue:
     def handed_over_per_s(self) -> float:
         return 0.0
 
+    def may_leave_per_s(self) -> float:
+        return 0.0
+
     def is_leading(self) -> bool:
         return True
 
@@ -49,6 +52,9 @@ class SetPace:
         return self.now_waits_s, self.now_waits_s * 1.5
 
     def handed_over_per_s(self) -> float:
+        return self.per_s
+
+    def may_leave_per_s(self) -> float:
         return self.per_s
 
     def is_leading(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from random import Random
 
 import msgspec
@@ -22,8 +23,9 @@ BEGAN_S = 1_800_000_000.0
 class Dispatcher:
     """A queue of codes that leave at a fixed rate, and what it says about itself."""
 
-    def __init__(self, per_s: float) -> None:
+    def __init__(self, per_s: float, agreed_per_s: float) -> None:
         self.per_s = per_s
+        self.agreed_per_s = agreed_per_s
         self.queued = 0.0
         self.mean_per_s = 0.0
 
@@ -37,6 +39,9 @@ class Dispatcher:
 
     def handed_over_per_s(self) -> float:
         return self.mean_per_s
+
+    def may_leave_per_s(self) -> float:
+        return self.agreed_per_s
 
     def is_leading(self) -> bool:
         return True
@@ -64,10 +69,16 @@ def surge(people: int, dice: Random) -> list[Person]:
     return [Person(BEGAN_S + moment) for moment in sorted(arrivals)]
 
 
-def run(crowd: list[Person], capacity_per_s: float, until_s: float, leave: float = 0.0) -> None:
+def run(
+    crowd: list[Person],
+    capacity_per_s: float,
+    until_s: float,
+    leave: float = 0.0,
+    agreed_per_s: float | None = None,
+) -> None:
     """Everybody knocks, waits as told and comes back; `leave`: the share that never does."""
     dice = Random(3)
-    dispatcher = Dispatcher(capacity_per_s)
+    dispatcher = Dispatcher(capacity_per_s, agreed_per_s or capacity_per_s)
     room = WaitingRoom(DoorSettings(), KEY, dispatcher, Random(1))
     agenda = [(person.arrived_s, number) for number, person in enumerate(crowd)]
     heapq.heapify(agenda)
@@ -116,6 +127,23 @@ def crowd() -> list[Person]:
     crowd = surge(60_000, Random(2026))
     run(crowd, 130.0, 900.0)
     return crowd
+
+
+def test_no_capacity_idles_while_people_wait(crowd: list[Person]) -> None:
+    for seconds in (10, 60, 200):
+        left = sum((person.handed_over_s or math.inf) <= BEGAN_S + seconds for person in crowd)
+        assert left >= 0.985 * 130 * seconds, seconds
+
+
+def test_providers_that_take_less_than_agreed_make_the_wait_longer_and_not_the_queue() -> None:
+    crowd = surge(10_000, Random(2026))
+    run(crowd, 12.0, 1_200.0, agreed_per_s=60.0)
+    assert all(person.entered_s is not None for person in crowd)
+    behind_s = [(person.handed_over_s or 0.0) - (person.entered_s or 0.0) for person in crowd]
+    assert sorted(behind_s)[9_900] < 12.0
+    promised = [person for person in crowd if person.promised_p90_s is not None]
+    kept = sum(took_s(person) <= (person.promised_p90_s or 0.0) for person in promised)
+    assert kept >= 0.9 * len(promised)
 
 
 def test_nobody_is_lost(crowd: list[Person]) -> None:

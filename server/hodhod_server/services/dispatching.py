@@ -32,7 +32,7 @@ from hodhod_server.services.dispatch_calls import Answer, Call, Calls
 from hodhod_server.services.dispatch_plan import Picked, Plan
 from hodhod_server.services.outlook import Outlook
 from hodhod_server.services.watching import Watching
-from hodhod_server.sms.provider import Outcome, OutcomeClass, Provider, ReceiptState
+from hodhod_server.sms.provider import Channel, Outcome, OutcomeClass, Provider, ReceiptState
 from hodhod_server.sms.router import RouterSnapshot
 from hodhod_server.store import challenges, sends
 from hodhod_server.store.database import Database, Tx
@@ -331,7 +331,8 @@ class Dispatcher:
         """Each second: the prospect, for newcomers, and what was learned, for a successor."""
         while True:
             plan, now_s = self._plan, asyncio.get_running_loop().time()
-            outlook = self._desk.outlook.tell(plan.prospect(), plan.first_sends)
+            may_leave_per_s = plan.router.rate_per_s(Channel.SMS)
+            outlook = self._desk.outlook.tell(plan.prospect(), plan.first_sends, may_leave_per_s)
             snapshot = _encode(plan.router.snapshot(now_s))
             plan.measure()
             try:

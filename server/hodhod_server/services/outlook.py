@@ -78,6 +78,7 @@ class Outlook:
         self._prospect = self._usual
         self._is_told_here = False
         self._pace = _Pace()
+        self._may_leave_per_s = 0.0
 
     @property
     def known_wait_s(self) -> Wait | None:
@@ -93,11 +94,12 @@ class Outlook:
         """What the house offers now."""
         return self._prospect.ways
 
-    def tell(self, prospect: Prospect, first_sends: int) -> bytes:
+    def tell(self, prospect: Prospect, first_sends: int, may_leave_per_s: float) -> bytes:
         """This process dispatches and knows; what to leave for the others.
 
         `first_sends`: how many people's first code has been handed over so far.
         """
+        self._may_leave_per_s = may_leave_per_s
         self._is_told_here = True
         self._pace.note(first_sends, asyncio.get_running_loop().time())
         self._prospect = prospect
@@ -106,6 +108,10 @@ class Outlook:
     def handed_over_per_s(self) -> float:
         """People whose first code was handed over in a second, over the last half minute."""
         return self._pace.per_s
+
+    def may_leave_per_s(self) -> float:
+        """Texts that providers take in a second, as their contracts and answers say."""
+        return self._may_leave_per_s
 
     def is_leading(self) -> bool:
         """Does this process dispatch?"""

@@ -28,6 +28,8 @@ log = logs.get("room")
 ORDINARY: Final = 0
 INVITED: Final = 1
 GROWTH: Final = 0.5  # how strongly the queue behind the room corrects the pace
+LONG: Final = 2.0  # times the wait that is aimed at: less leaves than providers agreed to
+FIRST_TEXTS: Final = 0.9  # of all texts; the others are second ones
 PACE_LEAST: Final = 0.2
 PACE_MOST: Final = 1.5
 SPEED_MIN: Final = 5.0  # people a second while nothing is known of the hand-offs
@@ -48,6 +50,10 @@ class Pace(Protocol):
 
     def handed_over_per_s(self) -> float:
         """Codes handed over in a second, over the last half minute."""
+        ...
+
+    def may_leave_per_s(self) -> float:
+        """Texts that providers take in a second, as far as is known."""
         ...
 
     def is_leading(self) -> bool:
@@ -203,7 +209,7 @@ class WaitingRoom:
             line.open(now_s)
         self._is_open = True
         self._speed = Speed(SPEED_MIN)
-        self._speed.note(self._pace.handed_over_per_s(), 1.0)
+        self._speed.note(self._likely_per_s(), 1.0)
         metrics.ROOM_OPEN.set(1)
         log.info("room.opened")
 
@@ -211,7 +217,14 @@ class WaitingRoom:
         target_s = self._settings.room_fill * self._settings.room_opens_s
         correction = 1.0 + GROWTH * (target_s - self._wait_s) / target_s
         pace = min(PACE_MOST, max(PACE_LEAST, correction))
-        return max(SPEED_MIN, self._pace.handed_over_per_s()) * pace
+        is_long = self._wait_s > LONG * target_s
+        speed = self._pace.handed_over_per_s() if is_long else self._likely_per_s()
+        return max(SPEED_MIN, speed) * pace
+
+    def _likely_per_s(self) -> float:
+        """People who can be handed their codes in a second. What was handed over tells only how
+        many came: at the start of a surge, and while people who were let in are on their way."""
+        return max(self._pace.handed_over_per_s(), FIRST_TEXTS * self._pace.may_leave_per_s())
 
     def _let_in(self, people: float, lasted_s: float, now_s: float) -> None:
         invited = self._lanes[INVITED].advance(people * self._settings.invited_share, now_s)
