@@ -11,6 +11,7 @@ from hodhod_loadtest.planning.model import plan
 
 DEMAND: Final = Demand(users=15e6, media_gb_day=10_000)
 TERMS: Final = Terms()
+SIZES: Final = (1e6, 1e7, 1e8)
 
 
 def planned() -> str:
@@ -22,6 +23,19 @@ def planned() -> str:
         f" {found.online:,.0f} people online, {found.messages_per_s:,.0f} messages and"
         f" {found.signups_per_s:,.0f} sign-ups a second at the peak. To be known:\n\n{remarks}"
     )
+
+
+def sizes() -> str:
+    """Cores busy at the peak and machines, for a million people and more."""
+    known = costs.read(costs.KEPT)
+    plans = [plan(Demand(users=users), TERMS, known) for users in SIZES]
+    head = ["part", *(f"{users / 1e6:g} million" for users in SIZES)]
+    rows = [
+        [part.name, *(f"{same.machines} ({same.busy:.1f})" for same in parts)]
+        for part, *parts in zip(plans[0].parts, *(each.parts for each in plans), strict=True)
+    ]
+    totals = ["all, with spare ones", *(str(each.machines) for each in plans)]
+    return _table([head, *rows, totals])
 
 
 def checked() -> str:
@@ -49,6 +63,7 @@ def _row(cells: Sequence[str]) -> str:
 
 BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "planned": planned,
+    "planned-sizes": sizes,
     "planned-check": checked,
     "planned-assumptions": assumed,
 }

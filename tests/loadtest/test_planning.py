@@ -17,6 +17,8 @@ from hodhod_loadtest.planning.costs import Costs
 from hodhod_loadtest.planning.curve import CostCurve, Load
 from hodhod_loadtest.planning.demand import Demand, Terms
 from hodhod_loadtest.planning.model import Part, plan
+from hodhod_loadtest.recording import histograms
+from hodhod_loadtest.recording.model import Phase, Recording, Sample, Slice
 
 KEPT = costs.read(costs.KEPT)
 CURVE = CostCurve([Load(1000.0, {"gateway": 0.1}), Load(10_000.0, {"gateway": 0.4})])
@@ -119,6 +121,35 @@ def test_the_model_holds_at_rates_that_it_was_not_given() -> None:
     held = check.leave_one_out(KEPT.message, KEPT.gateways)
     assert len(held) >= 2
     assert all(abs(each.off_by) < 0.25 for each in held), held
+
+
+def test_a_run_of_a_scenario_is_held_against_the_model_by_its_quiet_phase(tmp_path: Path) -> None:
+    assert KEPT.message is not None
+    per_s, gateways = 4000, 2
+    cores = {role: gateways * KEPT.message.cores(role, per_s / 2) for role in KEPT.message.roles}
+    histogram = histograms.encode(histograms.empty())
+    recording = Recording(
+        scenario="chat", seed=1, command="", started_at="", seconds=30.0,
+        environment={"cores": gateways},
+        phases=[Phase("quiet", "baseline", 0.0, 10.0), Phase("wave", "surge", 10.0, 30.0)],
+        latencies={"message": [Slice(second, per_s, histogram) for second in range(30)]},
+        server={
+            role: [Sample(at_s=second + 1.0, cpu_s=used * (1 if second < 10 else 3), rss_kib=1)
+                   for second in range(30)]
+            for role, used in cores.items()
+        },
+    )  # fmt: skip
+    recording.write(tmp_path / "recording.json")
+    run = CliRunner().invoke(main, ["plan", "--check", str(tmp_path / "recording.json"), "--json"])
+    assert run.exit_code == 0, run.output
+    [held] = json.loads(run.output)
+    assert (held["per_s"], held["off_by"]) == pytest.approx((4000.0, 0.0))
+
+    recording.phases = recording.phases[1:]
+    recording.write(tmp_path / "recording.json")
+    run = CliRunner().invoke(main, ["plan", "--check", str(tmp_path / "recording.json")])
+    assert run.exit_code == 1
+    assert "no quiet phase" in run.output
 
 
 def test_what_was_not_measured_is_told_and_not_guessed(tmp_path: Path) -> None:

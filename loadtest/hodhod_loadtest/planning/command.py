@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -13,8 +13,11 @@ import msgspec
 
 from hodhod_loadtest.planning import check, costs, telling
 from hodhod_loadtest.planning.costs import NothingMeasured
+from hodhod_loadtest.planning.curve import Load
 from hodhod_loadtest.planning.demand import Demand, Terms
 from hodhod_loadtest.planning.model import plan
+from hodhod_loadtest.planning.runs import load_of
+from hodhod_loadtest.recording.model import Recording, RecordingUnreadable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 OFF_MOST: Final = 0.25
@@ -49,7 +52,8 @@ def _options(*kinds: type[Demand] | type[Terms]) -> Callable[[Command], Command]
     "--check",
     "other",
     type=click.Path(exists=True, path_type=Path),
-    help="Do not plan: predict what this folder measured, or each rate of --measured from others.",
+    help="Do not plan, predict: what this folder or recording.json measured; of the folder that is"
+    " --measured itself, each rate from the others.",
 )
 @click.option("--json", "as_json", is_flag=True)
 def plan_command(measured: Path, other: Path | None, as_json: bool, **given: float) -> None:
@@ -70,7 +74,7 @@ def plan_command(measured: Path, other: Path | None, as_json: bool, **given: flo
             return
         demand, terms = msgspec.convert(given, Demand), msgspec.convert(given, Terms)
         found = plan(demand, terms, known)
-    except (NothingMeasured, ValueError, ZeroDivisionError) as error:
+    except (NothingMeasured, RecordingUnreadable, ValueError) as error:
         raise click.ClickException(str(error)) from None
     if as_json:
         click.echo(json.dumps(telling.as_json(found, demand, terms, known)))
@@ -86,10 +90,7 @@ def _check(known: costs.Costs, measured: Path, other: Path, as_json: bool) -> No
     if other.resolve() == measured.resolve():
         held = check.leave_one_out(known.message, known.gateways)
     else:
-        found = costs.read(other)
-        held = check.against(
-            known.message, found.message.loads if found.message else [], found.gateways
-        )
+        held = check.against(known.message, *_measured_at(other))
     if as_json:
         click.echo(json.dumps([{**_as_json(each)} for each in held]))
     else:
@@ -97,6 +98,15 @@ def _check(known: costs.Costs, measured: Path, other: Path, as_json: bool) -> No
             click.echo("  ".join(cell.rjust(18) for cell in row))
     if not held or any(abs(each.off_by) > OFF_MOST for each in held):
         raise click.ClickException(f"the model is off by more than {OFF_MOST:.0%}")
+
+
+def _measured_at(other: Path) -> tuple[Sequence[Load], int]:
+    """The loads of another measurement, or of a run, and how many gateways it had."""
+    if other.is_file():
+        recording = Recording.read(other)
+        return [load_of(recording)], int(recording.environment.get("cores", 1))
+    found = costs.read(other)
+    return (found.message.loads if found.message else []), found.gateways
 
 
 def _as_json(held: check.Held) -> dict[str, float]:
