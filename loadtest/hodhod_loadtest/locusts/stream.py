@@ -17,6 +17,9 @@ from hodhod_loadtest.bench.figures import percentile
 SLOT_S: Final = 0.1
 """So long a rate holds; a change of it is felt that soon."""
 
+ROUNDING_S: Final = 0.0005
+"""uvloop's timers are whole milliseconds, the nearest: nothing is to be done before it is due."""
+
 
 class Lateness:
     """How late the generator itself was, since it was last asked."""
@@ -48,7 +51,7 @@ async def stream(
         while rate > 0 and (due_s := due_s + chance.expovariate(rate)) < slot_s:
             left_s = due_s - time.monotonic()
             if left_s > 0:
-                await asyncio.sleep(left_s)
+                await asyncio.sleep(left_s + ROUNDING_S)
             lateness.note(time.monotonic() - due_s)
             fire(due_s)
         # Also where it is late: answers must be read.

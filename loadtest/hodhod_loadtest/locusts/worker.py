@@ -19,6 +19,7 @@ from typing import Any, Final
 from hodhod_loadtest.locusts.people import People
 from hodhod_loadtest.locusts.protocol import ANY_VERSION, Line
 from hodhod_loadtest.locusts.tally import Tally
+from hodhod_loadtest.selftest.connected import resident_kib
 
 READY: Final = "ready"
 SPAWNING: Final = "spawning"
@@ -91,7 +92,11 @@ class Worker:
             cpu_s, now_s = time.process_time(), time.monotonic()
             busy = (cpu_s - self._used_s[0]) / max(HEARTBEAT_S / 2, now_s - self._used_s[1])
             self._used_s = cpu_s, now_s
-            told = {"state": self._state, "current_cpu_usage": round(100 * busy, 1)}
+            told = {
+                "state": self._state,
+                "current_cpu_usage": round(100 * busy, 1),
+                "current_memory_usage": round(1024 * resident_kib()),
+            }
             await self._line.send("heartbeat", told)
             if now_s - self._heard_s > SILENT_S:
                 self._is_over.set()
