@@ -101,7 +101,7 @@ async def test_a_real_master_counts_exactly_what_two_workers_did(tmp_path: Path)
             await asyncio.create_subprocess_exec(
                 *(*COMMAND, "locust-worker", "--master-port", str(port), "--target", stub.url),
                 *("--people", str(people_file(tmp_path / f"{first}.jsonl", first, 15))),
-                *("--message-every", "0.05", "--seed", "7", "--json"),
+                *("--message-every", "0.1", "--seed", "7", "--json"),
                 stdout=asyncio.subprocess.PIPE,
                 env=running.environment(),
             )
