@@ -17,6 +17,8 @@ from hodhod_loadtest.bench.environment import environment
 from hodhod_loadtest.bench.target import Plan
 from hodhod_loadtest.demo.story import PromiseBroken, tell_story
 from hodhod_loadtest.local_server import ServerFailed
+from hodhod_loadtest.locusts.command import locust_worker, locustfile
+from hodhod_loadtest.planning.command import plan_command
 from hodhod_loadtest.selftest.measure import Size, measure
 from hodhod_loadtest.signups.cases import CASES, Case
 from hodhod_loadtest.signups.verdict import Verdict
@@ -32,6 +34,11 @@ class NotYet(click.ClickException):
 @click.group()
 def main() -> None:
     """Drive a Hodhod server from outside."""
+
+
+main.add_command(locust_worker)
+main.add_command(locustfile)
+main.add_command(plan_command)
 
 
 @main.command()

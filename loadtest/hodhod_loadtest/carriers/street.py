@@ -114,8 +114,8 @@ def _key_of(line: Line) -> str:
 
 
 @contextlib.asynccontextmanager
-async def open_street(lines: Sequence[Line], seed: int) -> AsyncIterator[Street]:
-    """Open all of them on a port of their own, on loopback."""
+async def open_street(lines: Sequence[Line], seed: int, port: int = 0) -> AsyncIterator[Street]:
+    """Open all of them on one port, a free one unless it is named, on loopback."""
     street = Street(lines, Handsets(), seed)
-    async with serve(street.routes()) as street.port:
+    async with serve(street.routes(), port=port) as street.port:
         yield street
