@@ -16,6 +16,8 @@ from hodhod_loadtest.bench.environment import environment
 from hodhod_loadtest.bench.target import Plan
 from hodhod_loadtest.demo.story import PromiseBroken, tell_story
 from hodhod_loadtest.local_server import ServerFailed
+from hodhod_loadtest.reporting.commands import compare as compare_command
+from hodhod_loadtest.reporting.commands import report as report_command
 from hodhod_loadtest.selftest.measure import Size, measure
 from hodhod_loadtest.signups.cases import CASES
 from hodhod_loadtest.signups.verdict import Verdict
@@ -181,3 +183,7 @@ def surge(out: Path) -> None:
     """The surge scenario: not part of this release yet."""
     del out
     raise NotYet("the surge scenario is not part of this release yet")
+
+
+main.add_command(report_command)
+main.add_command(compare_command)
