@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs.generate import measured, plots, server, wire
+from docs.generate import measured, plots, server, stalls, wire
 from hodhod_server.cli import settings_reference
 from hodhod_server.settings import Settings
 
@@ -17,6 +17,7 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     **wire.BLOCKS,
     **server.BLOCKS,
     **measured.BLOCKS,
+    **stalls.BLOCKS,
 }
 _BLOCK: Final = re.compile(
     r"(?P<begin><!-- begin: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end: (?P=name) -->)", re.DOTALL
@@ -26,6 +27,7 @@ _BLOCK: Final = re.compile(
 WHOLE_PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "docs/reference/settings.md": lambda: settings_reference.markdown(Settings),
     **plots.PLOTS,
+    **stalls.PLOTS,
 }
 
 

@@ -12,6 +12,7 @@ import uvloop
 
 from hodhod import HodhodError
 from hodhod_loadtest.bench import report, suite
+from hodhod_loadtest.bench.commands import stall as stall_command
 from hodhod_loadtest.bench.environment import environment
 from hodhod_loadtest.bench.target import Plan
 from hodhod_loadtest.demo.story import PromiseBroken, tell_story
@@ -185,5 +186,6 @@ def surge(out: Path) -> None:
     raise NotYet("the surge scenario is not part of this release yet")
 
 
+main.add_command(stall_command)
 main.add_command(report_command)
 main.add_command(compare_command)
