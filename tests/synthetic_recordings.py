@@ -134,6 +134,7 @@ def _with_people(told: Recording, strain: float) -> Recording:
     told.latencies["code"] = _crowd(people, lambda _: 4_000 * max(1, strain / 2), chance)
     told.latencies["signup"] = _crowd(people, lambda _: 11_000 * max(1, strain / 3), chance)
     told.latencies["return"] = _crowd(people, lambda at_s: 40 * strain, chance)
+    told.latencies["lag.inside"] = slices(seconds, 20, lambda _: 0.4, chance)
     told.latencies["ack"] = slices(seconds, 60, lambda _: 5.0, chance)
     told.counts |= {
         "arrived.newcomers": people,

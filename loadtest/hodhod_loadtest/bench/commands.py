@@ -13,6 +13,7 @@ from hodhod_loadtest.bench.figures import BenchFailed
 from hodhod_loadtest.bench.pacing import ticking_loop
 from hodhod_loadtest.bench.stall import Stalled
 from hodhod_loadtest.bench.stall import stall as measure_stalls
+from hodhod_loadtest.bench.suite import first_reason
 from hodhod_loadtest.bench.target import Plan
 from hodhod_loadtest.local_server import ServerFailed
 
@@ -37,7 +38,7 @@ def stall(seconds: float, out: Path) -> None:
         with asyncio.Runner(loop_factory=ticking_loop) as runner:
             told = runner.run(measure_stalls(plan))
     except* (BenchFailed, ServerFailed, TimeoutError) as failed:
-        raise click.ClickException(str(failed.exceptions[0])) from None
+        raise click.ClickException(first_reason(failed)) from None
     _tell(told, out, about)
 
 

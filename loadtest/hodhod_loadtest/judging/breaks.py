@@ -13,7 +13,8 @@ import msgspec
 import numpy
 
 from hodhod_loadtest.judging.evidence import Evidence
-from hodhod_loadtest.judging.measures import BASELINE, KINDS, QUANTILES
+from hodhod_loadtest.judging.latencies import Latencies, Marks
+from hodhod_loadtest.judging.measures import BASELINE, KINDS, QUANTILES, SURGE
 from hodhod_loadtest.recording.model import Sample, Slo
 from hodhod_server.sms.breaker import Health
 
@@ -51,28 +52,31 @@ def breaks(evidence: Evidence, broken: Sequence[Slo]) -> list[Break]:
 
 
 def _goal(evidence: Evidence, slo: Slo) -> Iterator[Break]:
-    """Latencies only: a share is known when all is over."""
-    kind, _, rest = slo.measure.partition("@")[0].partition(".")
+    """Latencies only, and where the goal speaks of them: a share is known when all is over."""
+    name, _, stretch = slo.measure.partition("@")
+    kind, _, rest = name.partition(".")
     quantile, _, unit = rest.partition("_")
-    told = evidence.latencies(KINDS.get(kind, ""))
-    share = QUANTILES.get(quantile)
+    told, share = evidence.latencies(KINDS.get(kind, "")), QUANTILES.get(quantile)
     if told is None or share is None:
         return
     bound_us = slo.goal * {"ms": 1e3, "s": 1e6}.get(unit, 1.0)
     if unit == "ratio":
         before = evidence.latencies_in(KINDS[kind], BASELINE)
-        if before is None:
-            return
-        bound_us *= before.quantile_us(share)
-    starts = range(0, evidence.rows, _window_rows(evidence))
-    seen = []
-    for start in starts:
-        rows = numpy.zeros(evidence.rows, dtype=numpy.bool_)
-        rows[start : start + _window_rows(evidence)] = True
-        window = told.among(rows)
-        seen.append(window.quantile_us(share) if window.total > 0 else 0.0)
+        bound_us *= before.quantile_us(share) if before else float("nan")
+        stretch = stretch or SURGE
+    seen = _quantiles(evidence, told, share, evidence.rows_of(stretch or None))
     for at_s, value in _first(evidence, seen, bound_us):
         yield _break(evidence, at_s, ("goal", slo.measure), (value / 1e3, bound_us / 1e3))
+
+
+def _quantiles(evidence: Evidence, told: Latencies, share: float, rows: Marks) -> list[float]:
+    """In microseconds, window by window; 0 where nothing was due, or it does not count."""
+    size, seen = _window_rows(evidence), []
+    for start in range(0, evidence.rows, size):
+        window = told.among(numpy.arange(start, min(start + size, evidence.rows)))
+        is_asked = bool(rows[start]) and window.total > 0
+        seen.append(window.quantile_us(share) if is_asked else 0.0)
+    return seen
 
 
 def _waits(

@@ -29,6 +29,8 @@ COMPARED: Final = (
     *(f"{kind}.{label}_s" for kind in ("code", "signup") for label in ("p50", "p95")),
     *(f"return.{label}_ms" for label in ("p50", "p99")),
     "upload.p50_s",
+    "reconnect.p99_s",
+    "capacity.per_s",
     "signups.in_share",
     "returns.in_share",
     "promises.kept",

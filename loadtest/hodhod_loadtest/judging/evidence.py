@@ -14,7 +14,7 @@ import numpy
 
 from hodhod_loadtest.judging import latencies as matrices
 from hodhod_loadtest.judging.bootstrap import RESAMPLES, Blocks
-from hodhod_loadtest.judging.latencies import Latencies, Numbers, Rows
+from hodhod_loadtest.judging.latencies import Latencies, Marks, Numbers
 from hodhod_loadtest.recording.model import Phase, Recording
 
 ROWS_MAX: Final = 1_800
@@ -54,7 +54,7 @@ class Evidence:
             waiting = WHO_WAITS.get(kind, "")
             due = self.counted(waiting) if waiting in self.recording.counts else None
             self._latencies[kind] = (
-                matrices.read(slices, self.rows, self.step_s, due) if slices else None
+                matrices.read(slices, self.rows, self.row_at, due) if slices else None
             )
         return self._latencies[kind]
 
@@ -70,7 +70,7 @@ class Evidence:
         """How often this was counted in each row."""
         rows = numpy.zeros(self.rows)
         for at_s, number in self.recording.counts.get(name, ()):
-            rows[min(at_s // self.step_s, self.rows - 1)] += number
+            rows[self.row_at(at_s)] += number
         return rows
 
     def counted_of(self, area: str) -> dict[str, Numbers]:
@@ -78,6 +78,10 @@ class Evidence:
         prefix = f"{area}."
         names = [name for name in self.recording.counts if name.startswith(prefix)]
         return {name.removeprefix(prefix): self.counted(name) for name in names}
+
+    def row_at(self, at_s: float) -> int:
+        """The row of a moment; what came after the end belongs to the last one."""
+        return max(0, min(int(at_s) // self.step_s, self.rows - 1))
 
     def phases(self, stretch: Stretch) -> list[Phase]:
         """Those that make up a stretch."""
@@ -90,11 +94,11 @@ class Evidence:
         """The one that this moment lies in, if any."""
         return [phase for phase in self.recording.phases if phase.from_s <= at_s < phase.to_s]
 
-    def rows_of(self, stretch: Stretch) -> Rows:
+    def rows_of(self, stretch: Stretch) -> Marks:
         """The rows that belong to it."""
         return self._rows_of(self.phases(stretch))
 
-    def _rows_of(self, phases: Sequence[Phase]) -> Rows:
+    def _rows_of(self, phases: Sequence[Phase]) -> Marks:
         at_s = numpy.arange(self.rows) * self.step_s
         rows = numpy.zeros(self.rows, dtype=numpy.bool_)
         for phase in phases:

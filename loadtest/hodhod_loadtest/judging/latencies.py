@@ -6,7 +6,7 @@ Quantiles of any stretch, and of any resampling of it, are then sums of rows. A 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 from hodhod_loadtest.recording.model import Slice
 
 Numbers = NDArray[numpy.float64]
-Rows = NDArray[numpy.bool_]
+Marks = NDArray[numpy.bool_]
+"""One for each row: is it meant?"""
+
+Rows = Marks | NDArray[numpy.int64]
+"""Which: marks, or their numbers."""
 
 _HALF: Final = 1_024  # so many values has each octave but the first, with three digits
 
@@ -51,7 +55,9 @@ class Latencies:
         return float(soon / self.total) if self.total else float("nan")
 
 
-def read(slices: Sequence[Slice], rows: int, step_s: int, due: Numbers | None) -> Latencies:
+def read(
+    slices: Sequence[Slice], rows: int, row_at: Callable[[float], int], due: Numbers | None
+) -> Latencies:
     """The matrix of a recording's slices; `due`: how many were due in each row, if it is known."""
     places, counted, of_row = [], [], []
     for piece in slices:
@@ -59,7 +65,7 @@ def read(slices: Sequence[Slice], rows: int, step_s: int, due: Numbers | None) -
         filled = numpy.nonzero(cells)[0]
         places.append(filled)
         counted.append(cells[filled].astype(numpy.int64))
-        of_row.append(numpy.full(len(filled), min(piece.at_s // step_s, rows - 1)))
+        of_row.append(numpy.full(len(filled), row_at(piece.at_s)))
     columns, column_of = numpy.unique(_joined(places), return_inverse=True)
     counts = numpy.zeros((rows, len(columns)))
     numpy.add.at(counts, (_joined(of_row), column_of), _joined(counted))

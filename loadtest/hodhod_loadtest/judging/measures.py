@@ -27,6 +27,7 @@ KINDS: Final = {
     "return": "return",
     "returns": "return",
     "upload": "upload",
+    "reconnect": "reconnect",
 }
 """What a measure's name begins with → the kind of latency in the recording."""
 
@@ -70,7 +71,7 @@ class Estimate:
     @property
     def bounds(self) -> tuple[float, float] | None:
         """Of the 95 % interval; `None` for what is counted and not estimated."""
-        return None if self.draws is None else interval(self.draws)
+        return None if self.draws is None or not len(self.draws) else interval(self.draws)
 
 
 Compute = Callable[[Evidence, Stretch], Estimate | None]
@@ -122,8 +123,9 @@ def _quantile(kind: str, share: float, unit_us: float) -> Compute:
         told = evidence.latencies_in(kind, stretch)
         if told is None:
             return None
-        draws = evidence.blocks(stretch).quantiles_us(told, share)
-        return Estimate(told.quantile_us(share) / unit_us, draws / unit_us)
+        blocks, measured_us = evidence.blocks(stretch), told.quantile_us(share)
+        draws = blocks.widened(blocks.quantiles_us(told, share), measured_us)
+        return Estimate(measured_us / unit_us, draws / unit_us)
 
     return compute
 
@@ -148,8 +150,9 @@ def _within(kind: str, seconds: float) -> Compute:
         soon = told.counts[:, told.values_us <= seconds * 1e6].sum(axis=1)
         due = told.counts.sum(axis=1) + told.missing
         blocks = evidence.blocks(stretch)
-        draws = blocks.sums(soon) / numpy.maximum(1.0, blocks.sums(due))
-        return Estimate(told.share_within(seconds), numpy.minimum(draws, 1.0))
+        measured = told.share_within(seconds)
+        draws = blocks.widened(blocks.sums(soon) / numpy.maximum(1.0, blocks.sums(due)), measured)
+        return Estimate(measured, numpy.minimum(draws, 1.0))
 
     return compute
 
@@ -206,14 +209,20 @@ def _count_of(area: str) -> Compute:
     return compute
 
 
+def _mean(evidence: Evidence, stretch: Stretch, rows: Numbers) -> Estimate:
+    """Over the rows of a stretch."""
+    blocks, measured = evidence.blocks(stretch), float(rows.mean())
+    draws = blocks.sums(rows) / blocks.sums(numpy.ones_like(rows))
+    return Estimate(measured, blocks.widened(draws, measured))
+
+
 def _message_rate(evidence: Evidence, stretch: Stretch) -> Estimate | None:
     """Messages received a second."""
     told = evidence.latencies_in("message", stretch)
     if told is None:
         return None
     each_s = told.counts.sum(axis=1) / evidence.step_s
-    draws = evidence.blocks(stretch).sums(each_s) / evidence.blocks(stretch).sums(each_s * 0 + 1)
-    return Estimate(float(each_s.mean()), draws)
+    return _mean(evidence, stretch, each_s)
 
 
 def _violations(evidence: Evidence, _: Stretch) -> Estimate | None:
@@ -225,6 +234,13 @@ def _texts(evidence: Evidence, _: Stretch) -> Estimate | None:
     """Texts handed to providers for each person who is in."""
     texts, people = total(evidence.counted_of("texts").values()), evidence.counted("in.newcomers")
     return Estimate(texts / people.sum()) if people.sum() else None
+
+
+def _texts_to_bots(evidence: Evidence, _: Stretch) -> Estimate | None:
+    """Texts that bots were sent, in terms of those that people were sent."""
+    to_bots = evidence.recording.total("texts_to.bots")
+    to_people = total(evidence.counted_of("texts").values()) - to_bots
+    return Estimate(to_bots / to_people) if to_people > 0 else None
 
 
 def _promises_kept(evidence: Evidence, _: Stretch) -> Estimate | None:
@@ -257,12 +273,9 @@ def _cores(*roles: str) -> Compute:
             return None
         rows = numpy.zeros(evidence.rows)
         for sample in (sample for samples in used for sample in samples):
-            rows[min(int(sample.at_s) // evidence.step_s, evidence.rows - 1)] += sample.cpu_s
+            rows[evidence.row_at(sample.at_s)] += sample.cpu_s
         each_s = rows[evidence.rows_of(stretch)] / evidence.step_s
-        draws = evidence.blocks(stretch).sums(each_s) / evidence.blocks(stretch).sums(
-            each_s * 0 + 1
-        )
-        return Estimate(float(each_s.mean()), draws)
+        return _mean(evidence, stretch, each_s)
 
     return compute
 
@@ -304,6 +317,10 @@ def _server() -> Iterator[Measure]:
 def _counted() -> Iterator[Measure]:
     for name, unit, compute in (
         *((name, "number", _count(name, "messages.received")) for name in NEVER),
+        ("messages.unanswered", "number", _count("messages.unanswered", "messages.received")),
+        ("uploads.failed", "number", _count("uploads.failed", "uploads.begun")),
+        ("capacity.per_s", "per_s", _count("capacity.per_s", "capacity.per_s")),
+        ("texts.bots_share", "share", _texts_to_bots),
         ("messages.per_s", "per_s", _message_rate),
         ("signups.done", "number", _count("in.newcomers", "arrived.newcomers")),
         ("returns.done", "number", _count("in.returners", "arrived.returners")),

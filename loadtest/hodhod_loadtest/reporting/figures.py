@@ -25,8 +25,8 @@ from hodhod_loadtest.reporting.plot import (
     rates,
 )
 
-KINDS: Final = ("message", "ack", "code", "signup", "return", "upload")
-IN_SECONDS: Final = {"code", "signup", "upload"}
+KINDS: Final = ("message", "ack", "code", "signup", "return", "upload", "reconnect")
+IN_SECONDS: Final = {"code", "signup", "upload", "reconnect"}
 SHOWN: Final = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
 SERVER: Final[dict[str, tuple[str, Callable[[Sample], float | None]]]] = {
     "cpu": ("axis.cores", lambda sample: sample.cpu_s),
@@ -55,6 +55,7 @@ def _figures(evidence: Evidence, control: Evidence | None) -> Iterator[tuple[str
             runs = [("@control title", "soft", control), ("@this run", "p99", evidence)]
             yield "control", latencies_beside(evidence.recording, runs)
     yield from _of_people(evidence)
+    yield from _of_generator(evidence)
     yield from _of_server(evidence)
 
 
@@ -69,6 +70,20 @@ def _of_people(evidence: Evidence) -> Iterator[tuple[str, Figure]]:
     troubles = {**_prefixed(evidence, "error"), **_prefixed(evidence, "refused")}
     if troubles:
         yield "errors", _errors(evidence, troubles)
+
+
+def _of_generator(evidence: Evidence) -> Iterator[tuple[str, Figure]]:
+    """Its own lag: latencies called `lag.…`, one for each of its processes' kinds."""
+    lags = [kind for kind in evidence.recording.latencies if kind.partition(".")[0] == "lag"]
+    traces = []
+    for number, kind in enumerate(lags):
+        told = evidence.latencies(kind)
+        if told is not None:
+            [points] = quantiles(evidence, told, [0.99])
+            name = kind.partition(".")[2] or kind
+            traces.append(line(name, f"role-{number}", minutes(evidence), _scaled(points, 1e3)))
+    if traces:
+        yield "generator", over_time(traces, log_axis("axis.ms"), evidence.recording)
 
 
 def _of_server(evidence: Evidence) -> Iterator[tuple[str, Figure]]:
@@ -201,8 +216,7 @@ def _handed(evidence: Evidence) -> Figure:
     for number, (name, samples) in enumerate(evidence.recording.providers.items()):
         rows = numpy.zeros(evidence.rows)
         for before, after in itertools.pairwise(samples):
-            row = min(int(after.at_s) // evidence.step_s, evidence.rows - 1)
-            rows[row] += after.handed - before.handed
+            rows[evidence.row_at(after.at_s)] += after.handed - before.handed
         traces.append(line(name, f"role-{number}", minutes(evidence), rates(evidence, rows)))
     return over_time(traces, axis("axis.per_s", rangemode="tozero"), evidence.recording)
 

@@ -6,6 +6,7 @@ the page puts them in when it draws, since language and light may change while i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -54,7 +55,9 @@ def log_axis(title: str) -> dict[str, Any]:
 
 
 def over_time(traces: Sequence[Trace], y: dict[str, Any], recording: Recording) -> Figure:
-    """With the phases shaded, and a line for whatever happened."""
+    """With the phases shaded, and a line for whatever happened. `share` of a phase's word is ours:
+    the page leaves out what has no room.
+    """
     shades = [
         {
             "type": "rect",
@@ -84,6 +87,7 @@ def over_time(traces: Sequence[Trace], y: dict[str, Any], recording: Recording) 
         for happening in recording.happenings
         if happening.kind != "server"
     ]
+    kinds = Counter(phase.kind for phase in recording.phases)
     words = [
         {
             "x": (phase.from_s + phase.to_s) / 120,
@@ -91,12 +95,12 @@ def over_time(traces: Sequence[Trace], y: dict[str, Any], recording: Recording) 
             "y": 1,
             "yref": "paper",
             "yanchor": "bottom",
-            "text": f"@phase.{phase.kind}",
+            "text": f"@phase.{phase.kind}" if kinds[phase.kind] == 1 else phase.name,
             "showarrow": False,
             "font": {"size": 11, "color": "$soft"},
+            "share": (phase.to_s - phase.from_s) / recording.seconds,
         }
         for phase in recording.phases
-        if phase.to_s - phase.from_s >= 0.12 * recording.seconds
     ]
     times = axis("axis.time", range=[0, recording.seconds / 60])
     return figure(traces, times, y, shapes=shades + marks, annotations=words)
@@ -127,9 +131,7 @@ def quantiles(
     """For each share its latency in µs at each point; `None`: nothing was due."""
     size, series = steps(evidence), []
     for start in range(0, evidence.rows, size):
-        rows = numpy.zeros(evidence.rows, dtype=numpy.bool_)
-        rows[start : start + size] = True
-        window = told.among(rows)
+        window = told.among(numpy.arange(start, min(start + size, evidence.rows)))
         series.append([_finite(window, share) for share in shares])
     return [list(column) for column in zip(*series, strict=True)]
 

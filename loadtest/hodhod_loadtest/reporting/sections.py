@@ -97,7 +97,9 @@ def _goal(finding: Finding, other: Finding | None, say: Language) -> list[str]:
     ]
     if other is not None:
         looks = "met" if other.ok else "missed"
-        cells.append(element("span", say.quantity(other.measured, other.unit), class_=looks))
+        sign = "✓" if other.ok else "✗"
+        quantity = say.quantity(other.measured, other.unit)
+        cells.append(element("span", f"{sign} {quantity}", class_=looks))
     return [*cells, element("span", f"{mark[1]} {say.text(mark[2])}", class_=mark[0])]
 
 
@@ -114,14 +116,24 @@ def _violations(report: Report, say: Language) -> Html | None:
 def first(report: Report, say: Language) -> Html:
     """In the order in which goals and parts left their bounds."""
     found = report.verdict.breaks
+    said = [one.what for one in report.recording.happenings if one.kind == "server"]
+    told = [element("p", element("bdi", what)) for what in said]
     if not found:
-        return section(say, "first", element("p", say.text("nothing broke")))
+        return section(say, "first", *(told or [element("p", say.text(_calm(report)))]))
     is_calm = not any(item.what == "goal" for item in found)
-    intro = element("p", say.text("no goal broke")) if is_calm else None
+    intro = element("p", say.text(_strained(report))) if is_calm else None
     heads = [say.text(key) for key in ("moment", "phase", "what", "seen", "bound")]
     kinds = {phase.name: phase.kind for phase in report.recording.phases}
     rows = [_break(item, kinds.get(item.phase, item.phase), say) for item in found]
-    return section(say, "first", intro, table(heads, rows, say.text("first"), "cards"))
+    return section(say, "first", *told, intro, table(heads, rows, say.text("first"), "cards"))
+
+
+def _calm(report: Report) -> str:
+    return "no part broke" if report.verdict.broken else "nothing broke"
+
+
+def _strained(report: Report) -> str:
+    return "parts strained" if report.verdict.broken else "no goal broke"
 
 
 def _break(item: Break, phase: str, say: Language) -> list[str]:
@@ -141,8 +153,12 @@ def control(report: Report, say: Language) -> Html | None:
     if report.control is None:
         return None
     note = say.text("control note", scenario=report.control.recording.scenario)
-    is_idle = report.verdict.is_control_broken is False
-    warning = element("p", say.text("control whole"), class_="notice") if is_idle else None
+    health = report.control.recording.generator
+    warning = None
+    if health is not None and not health.is_valid:
+        warning = element("p", say.text("control void", why=health.why), class_="notice")
+    elif report.verdict.is_control_broken is False:
+        warning = element("p", say.text("control whole"), class_="notice")
     title = say.text("latency of", kind=say.text("kind.message"))
     return section(
         say,
@@ -187,4 +203,5 @@ def _generator(report: Report, say: Language) -> Html | None:
         cpu=say.quantity(health.cpu_s, "s"),
         processes=say.number(health.processes),
     )
-    return together(element("h3", say.text("generator")), element("p", told))
+    drawn = plot(report, say, "generator", say.text("generator lag"))
+    return together(element("h3", say.text("generator")), element("p", told), drawn)

@@ -70,6 +70,15 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "Nothing: no goal was missed, and no part of the server waited longer than it should.",
         "هیچ: هدفی از دست نرفت و هیچ بخشی از کارساز بیش از اندازه منتظر نماند.",
     ),
+    "no part broke": (
+        "No part of the server waited longer than it should, and no goal that was missed can be"
+        " told by the second.",
+        "هیچ بخشی از کارساز بیش از اندازه منتظر نماند و لحظهٔ از دست رفتنِ هدف‌ها را نمی‌شود گفت.",
+    ),
+    "parts strained": (
+        "When the goals were missed cannot be told by the second. These parts were strained:",
+        "لحظهٔ از دست رفتنِ هدف‌ها را نمی‌شود گفت. این بخش‌ها زیر فشار بودند:",
+    ),
     "no goal broke": (
         "No goal was missed. These parts were strained all the same:",
         "هدفی از دست نرفت؛ با این همه این بخش‌ها زیر فشار بودند:",
@@ -118,6 +127,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "kind.return": ("coming back", "بازگشت"),
     "kind.returns": ("coming back", "بازگشت"),
     "kind.upload": ("uploads", "بارگذاری‌ها"),
+    "kind.reconnect": ("reconnecting", "اتصال دوباره"),
     "quantile.p50": ("p50", "صدک ۵۰"),
     "quantile.p90": ("p90", "صدک ۹۰"),
     "quantile.p95": ("p95", "صدک ۹۵"),
@@ -197,6 +207,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         " هم چیزی را ثابت نمی‌کرد.",
     ),
     "control title": ("Negative control", "شاهد منفی"),
+    "control void": (
+        "The generator was late in the control, so it says nothing: {why}",
+        "مولد بار در شاهد دیر بود؛ پس شاهد چیزی نمی‌گوید: {why}",
+    ),
     "control whole": (
         "The control missed no goal that the run met: it proves nothing.",
         "شاهد هیچ هدفی را که این اجرا برآورد از دست نداد؛ پس چیزی ثابت نمی‌کند.",
@@ -209,6 +223,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "Late by {lag} (p99), {cpu} of CPU in {processes} processes.",
         "تأخیر {lag} (صدک ۹۹)، {cpu} پردازنده در {processes} فرایند.",
     ),
+    "generator lag": ("Lag of the generator, p99", "تأخیر مولد بار، صدک ۹۹"),
     "reproduce": ("Run it again", "اجرای دوباره"),
     "setting": ("Setting", "مشخصه"),
     "value": ("Value", "مقدار"),
@@ -239,6 +254,13 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "measure.messages.invented": ("Messages nobody wrote", "پیام‌هایی که کسی ننوشته"),
     "measure.messages.read_by_others": ("Messages read by others", "پیام‌های خوانده‌شدهٔ دیگران"),
     "measure.messages.per_s": ("Messages received a second", "پیام رسیده در ثانیه"),
+    "measure.messages.unanswered": ("Messages never answered", "پیام‌های بی‌پاسخ"),
+    "measure.uploads.failed": ("Uploads that failed", "بارگذاری‌های ناموفق"),
+    "measure.capacity.per_s": ("Messages a second it can carry", "پیام در ثانیه که از پسش برمی‌آید"),
+    "measure.texts.bots_share": (
+        "Texts to bots, in terms of people's",
+        "پیامک به ربات‌ها نسبت به آدم‌ها",
+    ),
     "measure.signups.done": ("Newcomers in", "شمار تازه‌واردهای واردشده"),
     "measure.returns.done": ("Returning people in, number", "شمار بازگشته‌های واردشده"),
     "measure.texts.per_signup": ("Texts for each newcomer", "پیامک برای هر تازه‌وارد"),
