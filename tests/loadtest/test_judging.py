@@ -64,6 +64,17 @@ def test_whoever_never_had_an_answer_counts_as_waiting_for_ever() -> None:
     assert share.bounds == pytest.approx((0.5, 0.5), abs=0.01)
 
 
+def test_whoever_is_counted_a_second_after_they_were_due_is_not_missing() -> None:
+    told = full(seconds=100)
+    told.counts["arrived.newcomers"] = [
+        (at_s + 1, n) for at_s, n in told.counts["arrived.newcomers"]
+    ]
+    share = measures.named("signups.in_share").of(Evidence(told))
+    assert share is not None
+    assert share.measured == 1.0
+    assert share.bounds == (1.0, 1.0)
+
+
 def test_quantiles_of_resamplings_are_exact_though_few_columns_are_summed() -> None:
     told = latencies.read(slices(40, 30, lambda at_s: 5 + at_s, random.Random(4)), 40, int, None)
     blocks = Blocks([25, 15], 1, numpy.random.default_rng(1), 50)

@@ -59,7 +59,7 @@ class Blocks:
         """
         if not 0 < measured < numpy.inf:
             return draws
-        told: Numbers = measured * (draws / measured) ** self._widening
+        told: Numbers = measured * (numpy.maximum(draws, 0.0) / measured) ** self._widening
         return told
 
     def sums(self, rows: Numbers) -> Numbers:

@@ -41,7 +41,7 @@ class Latencies:
     @property
     def total(self) -> float:
         """All, with those that never came."""
-        return float(self.counts.sum() + max(0.0, self.missing.sum()))
+        return float(self.counts.sum() + self.missing.sum())
 
     def quantile_us(self, share: float) -> float:
         """The least latency that so many did not exceed; infinite where they never came."""
@@ -69,8 +69,19 @@ def read(
     columns, column_of = numpy.unique(_joined(places), return_inverse=True)
     counts = numpy.zeros((rows, len(columns)))
     numpy.add.at(counts, (_joined(of_row), column_of), _joined(counted))
-    missing = numpy.zeros(rows) if due is None else due - counts.sum(axis=1)
+    missing = numpy.zeros(rows) if due is None else _missing(due, counts.sum(axis=1))
     return Latencies(_highest_values(columns), counts, missing)
+
+
+def _missing(due: Numbers, done: Numbers) -> Numbers:
+    """Who was due and never done. People are counted when they come, which may be a second after
+    they were due: who is done in a row before their count is not missing in the row of it.
+    """
+    missing, ahead = numpy.zeros_like(due), 0.0
+    for row, more in enumerate(due - done):
+        missing[row] = max(0.0, more - ahead)
+        ahead = max(0.0, ahead - more)
+    return missing
 
 
 def _joined(arrays: list[NDArray[numpy.int64]]) -> NDArray[numpy.int64]:
