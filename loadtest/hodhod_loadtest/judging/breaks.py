@@ -23,6 +23,7 @@ IN_A_ROW: Final = 2
 TIMES_BASELINE: Final = 3.0
 LOOP_LAG_FELT_MS: Final = 20.0
 POOL_WAIT_FELT_MS: Final = 10.0
+CALM: Final = ("warm", BASELINE)
 LEFT_OUT: Final = (Health.DEAD, Health.HALF_OPEN)
 MACHINE_FULL: Final = 0.95
 """Of all cores, used by the server: what is left goes to the generator and the kernel."""
@@ -120,12 +121,19 @@ def _windows(
     known: Sequence[tuple[float, float]],
     of: Callable[[Sequence[float]], float],
 ) -> list[float]:
+    """What a part was like, window by window; 0 in the calm that it is held against."""
     size_s = _window_rows(evidence) * evidence.step_s
     inside: dict[int, list[float]] = {}
     for at_s, told in known:
         inside.setdefault(int(at_s // size_s), []).append(told)
     last = max(inside, default=-1)
-    return [of(inside[number]) if number in inside else 0.0 for number in range(last + 1)]
+    windows = [of(inside[number]) if number in inside else 0.0 for number in range(last + 1)]
+    if all(phase.kind in CALM for phase in evidence.recording.phases):
+        return windows
+    return [
+        0.0 if _kind(evidence, float(number * size_s)) in CALM else seen
+        for number, seen in enumerate(windows)
+    ]
 
 
 def _first(
@@ -135,7 +143,9 @@ def _first(
     size_s = _window_rows(evidence) * evidence.step_s
     for number in range(len(seen) - IN_A_ROW + 1):
         at_s = float(number * size_s)
-        if _kind(evidence, at_s) != "warm" and min(seen[number : number + IN_A_ROW]) > bound:
+        if _kind(evidence, at_s) in ("warm", ""):
+            continue
+        if min(seen[number : number + IN_A_ROW]) > bound:
             yield at_s, seen[number]
             return
 

@@ -92,7 +92,8 @@ class Evidence:
 
     def phases_at(self, at_s: float) -> list[Phase]:
         """The one that this moment lies in, if any."""
-        return [phase for phase in self.recording.phases if phase.from_s <= at_s < phase.to_s]
+        every = self.recording.phases or [Phase("", "surge", 0.0, self.recording.seconds)]
+        return [phase for phase in every if phase.from_s <= at_s < phase.to_s]
 
     def rows_of(self, stretch: Stretch) -> Marks:
         """The rows that belong to it."""

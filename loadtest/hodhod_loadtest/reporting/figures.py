@@ -11,7 +11,7 @@ import numpy
 from hodhod_loadtest.judging.evidence import Evidence
 from hodhod_loadtest.judging.latencies import Latencies, Numbers
 from hodhod_loadtest.judging.measures import BASELINE, ROLES, SURGE
-from hodhod_loadtest.recording.model import Recording, Sample
+from hodhod_loadtest.recording.model import ProviderSample, Recording, Sample
 from hodhod_loadtest.reporting.plot import (
     Figure,
     Trace,
@@ -19,7 +19,7 @@ from hodhod_loadtest.reporting.plot import (
     figure,
     line,
     log_axis,
-    minutes,
+    moments,
     over_time,
     quantiles,
     rates,
@@ -62,7 +62,7 @@ def _figures(evidence: Evidence, control: Evidence | None) -> Iterator[tuple[str
 def _of_people(evidence: Evidence) -> Iterator[tuple[str, Figure]]:
     if any(name.startswith("arrived.") for name in evidence.recording.counts):
         yield "people", _people(evidence)
-    if evidence.recording.providers:
+    if in_use(evidence.recording):
         yield "funnel", _funnel(evidence)
         yield "handed", _handed(evidence)
     if evidence.recording.promises:
@@ -81,7 +81,7 @@ def _of_generator(evidence: Evidence) -> Iterator[tuple[str, Figure]]:
         if told is not None:
             [points] = quantiles(evidence, told, [0.99])
             name = kind.partition(".")[2] or kind
-            traces.append(line(name, f"role-{number}", minutes(evidence), _scaled(points, 1e3)))
+            traces.append(line(name, f"role-{number}", moments(evidence), _scaled(points, 1e3)))
     if traces:
         yield "generator", over_time(traces, log_axis("axis.ms"), evidence.recording)
 
@@ -107,7 +107,7 @@ def _latency(evidence: Evidence, kind: str, told: Latencies) -> Figure:
     shown = SHOWN if kind in ("message", "ack") else {"p50": 0.5, "p95": 0.95, "p99": 0.99}
     series = quantiles(evidence, told, list(shown.values()))
     traces = [
-        line(f"@quantile.{label}", label, minutes(evidence), _scaled(points, scale))
+        line(f"@quantile.{label}", label, moments(evidence), _scaled(points, scale))
         for label, points in zip(shown, series, strict=True)
     ]
     return over_time(traces, log_axis(unit), evidence.recording)
@@ -153,7 +153,7 @@ def spectrum(kind: str, spectra: Iterator[tuple[str, str, Latencies | None]]) ->
 def _throughput(evidence: Evidence) -> Figure:
     told = evidence.latencies("message")
     received = told.counts.sum(axis=1) if told is not None else numpy.zeros(evidence.rows)
-    trace = line("@messages received", "p50", minutes(evidence), rates(evidence, received))
+    trace = line("@messages received", "p50", moments(evidence), rates(evidence, received))
     return over_time([trace], axis("axis.per_s", rangemode="tozero"), evidence.recording)
 
 
@@ -168,7 +168,7 @@ def _people(evidence: Evidence) -> Figure:
         line(
             f"@series.{name}",
             colour,
-            minutes(evidence),
+            moments(evidence),
             rates(evidence, evidence.counted(name)),
             dash=dash,
         )
@@ -186,14 +186,23 @@ def _role(
     points = []
     for start in range(0, len(samples), size):
         known = [told for one in samples[start : start + size] if (told := value(one)) is not None]
-        points.append((samples[start].at_s / 60, max(known) if known else None))
+        points.append((samples[start].at_s, max(known) if known else None))
     return line(role, f"role-{number}", [at for at, _ in points], [told for _, told in points])
+
+
+def in_use(recording: Recording) -> dict[str, list[ProviderSample]]:
+    """Providers that were given anything."""
+    return {
+        name: told
+        for name, told in recording.providers.items()
+        if told and told[-1].handed + told[-1].refused
+    }
 
 
 def _funnel(evidence: Evidence) -> Figure:
     """Lying bars, one group for each provider."""
     looks = {"handed": "soft", "delivered": "p50", "verified": "pass", "refused": "fail"}
-    ends = {name: told[-1] for name, told in evidence.recording.providers.items() if told}
+    ends = {name: told[-1] for name, told in in_use(evidence.recording).items()}
     traces = [
         {
             "type": "bar",
@@ -213,11 +222,11 @@ def _funnel(evidence: Evidence) -> Figure:
 def _handed(evidence: Evidence) -> Figure:
     """How the load goes from one provider to another."""
     traces = []
-    for number, (name, samples) in enumerate(evidence.recording.providers.items()):
+    for number, (name, samples) in enumerate(in_use(evidence.recording).items()):
         rows = numpy.zeros(evidence.rows)
         for before, after in itertools.pairwise(samples):
             rows[evidence.row_at(after.at_s)] += after.handed - before.handed
-        traces.append(line(name, f"role-{number}", minutes(evidence), rates(evidence, rows)))
+        traces.append(line(name, f"role-{number}", moments(evidence), rates(evidence, rows)))
     return over_time(traces, axis("axis.per_s", rangemode="tozero"), evidence.recording)
 
 
@@ -245,7 +254,7 @@ def _errors(evidence: Evidence, troubles: dict[str, Numbers]) -> Figure:
         {
             "type": "bar",
             "name": name.partition(".")[2],
-            "x": minutes(evidence),
+            "x": moments(evidence),
             "y": [round(rate, 3) for rate in rates(evidence, troubles[name])],
             "marker": {"color": f"$role-{number}"},
             "hovertemplate": "%{y:.3~g}",
@@ -270,5 +279,5 @@ def latencies_beside(recording: Recording, runs: Sequence[tuple[str, str, Eviden
         told = of.latencies("message")
         if told is not None:
             [points] = quantiles(of, told, [0.99])
-            traces.append(line(name, colour, minutes(of), _scaled(points, 1e3)))
+            traces.append(line(name, colour, moments(of), _scaled(points, 1e3)))
     return over_time(traces, log_axis("axis.ms"), recording)

@@ -32,7 +32,8 @@
     // The unit stands above its axis: beside it there is no room on a phone.
     const unit = { text: layout.yaxis.title?.text ?? "", x: 0, xref: "paper", xanchor: "left", xshift: -36,
       y: 1, yref: "paper", yanchor: "bottom", showarrow: false, font: { size: 11 } };
-    const fitting = (layout.annotations ?? []).filter((word) => word.share * element.clientWidth > 44);
+    const fitting = (layout.annotations ?? []).filter((word) =>
+      word.share * element.clientWidth > 44 && word.x / layout.xaxis.range[1] * element.clientWidth > 70);
     return {
       ...layout, annotations: [unit, ...fitting], autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(element.closest("main")).fontFamily, size: 12, color: ink },

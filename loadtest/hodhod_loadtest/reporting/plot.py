@@ -19,6 +19,10 @@ from hodhod_loadtest.recording.model import Recording
 Figure = dict[str, Any]
 Trace = dict[str, Any]
 POINTS_MAX: Final = 240
+MARKED_MAX: Final = 60
+SECONDS_MAX: Final = 180
+"""Longer runs are told in minutes."""
+
 _STEPS_S: Final = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 
 
@@ -55,42 +59,38 @@ def log_axis(title: str) -> dict[str, Any]:
 
 
 def over_time(traces: Sequence[Trace], y: dict[str, Any], recording: Recording) -> Figure:
-    """With the phases shaded, and a line for whatever happened. `share` of a phase's word is ours:
-    the page leaves out what has no room.
+    """Traces over seconds, with the phases shaded, and a line for whatever happened. `share` of a
+    phase's word is ours: the page leaves out what has no room.
     """
+    unit_s, name = (60, "axis.minutes") if recording.seconds > SECONDS_MAX else (1, "axis.seconds")
     shades = [
-        {
-            "type": "rect",
-            "xref": "x",
-            "yref": "paper",
-            "x0": phase.from_s / 60,
-            "x1": phase.to_s / 60,
-            "y0": 0,
-            "y1": 1,
-            "fillcolor": f"$shade-{phase.kind}",
-            "line": {"width": 0},
-            "layer": "below",
-        }
+        _upright(phase.from_s / unit_s, phase.to_s / unit_s)
+        | {"type": "rect", "fillcolor": f"$shade-{phase.kind}", "layer": "below"}
+        | {"line": {"width": 0}}
         for phase in recording.phases
     ]
     marks = [
-        {
-            "type": "line",
-            "xref": "x",
-            "yref": "paper",
-            "x0": happening.at_s / 60,
-            "x1": happening.at_s / 60,
-            "y0": 0,
-            "y1": 1,
-            "line": {"color": "$fail", "width": 1, "dash": "dot"},
-        }
+        _upright(happening.at_s / unit_s, happening.at_s / unit_s)
+        | {"type": "line", "line": {"color": "$fail", "width": 1, "dash": "dot"}}
         for happening in recording.happenings
         if happening.kind != "server"
     ]
+    times = axis(name, range=[0, recording.seconds / unit_s])
+    drawn = [_in_units(trace, unit_s) for trace in traces]
+    return figure(drawn, times, y, shapes=shades + marks, annotations=_words(recording, unit_s))
+
+
+def _upright(from_x: float, to_x: float) -> dict[str, Any]:
+    """From the bottom of a figure to its top."""
+    return {"xref": "x", "yref": "paper", "x0": from_x, "x1": to_x, "y0": 0, "y1": 1}
+
+
+def _words(recording: Recording, unit_s: int) -> list[dict[str, Any]]:
+    """A phase's kind above it; where several are of a kind, their names."""
     kinds = Counter(phase.kind for phase in recording.phases)
-    words = [
+    return [
         {
-            "x": (phase.from_s + phase.to_s) / 120,
+            "x": (phase.from_s + phase.to_s) / 2 / unit_s,
             "xref": "x",
             "y": 1,
             "yref": "paper",
@@ -102,8 +102,14 @@ def over_time(traces: Sequence[Trace], y: dict[str, Any], recording: Recording) 
         }
         for phase in recording.phases
     ]
-    times = axis("axis.time", range=[0, recording.seconds / 60])
-    return figure(traces, times, y, shapes=shades + marks, annotations=words)
+
+
+def _in_units(trace: Trace, unit_s: int) -> Trace:
+    """Few points are marked, too: one alone makes no line."""
+    told = trace | {"x": [round(at_s / unit_s, 4) for at_s in trace["x"]]}
+    if trace["type"] == "scatter" and len(trace["x"]) <= MARKED_MAX:
+        told |= {"mode": "lines+markers", "marker": {"size": 4}}
+    return told
 
 
 def steps(evidence: Evidence) -> int:
@@ -112,10 +118,9 @@ def steps(evidence: Evidence) -> int:
     return max(1, next(fits, _STEPS_S[-1]) // evidence.step_s)
 
 
-def minutes(evidence: Evidence) -> list[float]:
-    """Where the points of a run lie."""
-    size = steps(evidence)
-    return [row * evidence.step_s / 60 for row in range(0, evidence.rows, size)]
+def moments(evidence: Evidence) -> list[float]:
+    """Where the points of a run lie, in seconds."""
+    return [float(row * evidence.step_s) for row in range(0, evidence.rows, steps(evidence))]
 
 
 def rates(evidence: Evidence, rows: Numbers) -> list[float]:

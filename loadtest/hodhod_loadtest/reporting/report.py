@@ -12,6 +12,7 @@ from hodhod_loadtest.reporting import page, sections, sections_measured
 from hodhod_loadtest.reporting.figures import figures
 from hodhod_loadtest.reporting.language import Language
 from hodhod_loadtest.reporting.markup import Html, element
+from hodhod_loadtest.reporting.plot import SECONDS_MAX
 from hodhod_loadtest.reporting.sections import Report
 
 ORDER: Final = (
@@ -62,6 +63,8 @@ def _body(report: Report, say: Language) -> Html:
 
 def _about(recording: Recording, say: Language) -> str:
     minutes = say.text("minutes", number=say.number(round(recording.seconds / 60, 1)))
+    if recording.seconds <= SECONDS_MAX:
+        minutes = say.quantity(round(recording.seconds), "s")
     seed = say.digits(str(recording.seed))
     people = recording.total("arrived.newcomers")
     if not people:

@@ -178,10 +178,7 @@ def environment(report: Report, say: Language) -> Html:
         "seconds": round(recording.seconds, 1),
         **recording.environment,
     }
-    rows = [
-        [say.named("environment", key), element("bdi", str(value), class_="ltr")]
-        for key, value in told.items()
-    ]
+    rows = [[say.named("environment", key), _value(value, say)] for key, value in told.items()]
     heads = [say.text("setting"), say.text("value")]
     return section(
         say,
@@ -191,6 +188,12 @@ def environment(report: Report, say: Language) -> Html:
         _generator(report, say),
         table(heads, rows, say.text("environment")),
     )
+
+
+def _value(value: object, say: Language) -> Html:
+    if isinstance(value, bool):
+        return element("span", say.text("yes" if value else "no"))
+    return element("bdi", str(value), class_="ltr")
 
 
 def _generator(report: Report, say: Language) -> Html | None:

@@ -8,7 +8,7 @@ from hodhod_loadtest.judging.evidence import Evidence, Stretch
 from hodhod_loadtest.judging.latencies import Numbers
 from hodhod_loadtest.judging.measures import ROLES, named
 from hodhod_loadtest.recording.model import Happening
-from hodhod_loadtest.reporting.figures import IN_SECONDS, KINDS
+from hodhod_loadtest.reporting.figures import IN_SECONDS, KINDS, in_use
 from hodhod_loadtest.reporting.language import Language
 from hodhod_loadtest.reporting.markup import Html, element, table, together
 from hodhod_loadtest.reporting.sections import Report, plot, section
@@ -111,17 +111,16 @@ def server(report: Report, say: Language) -> Html | None:
 
 def providers(report: Report, say: Language) -> Html | None:
     """Each provider's funnel, what the router thought of it, and what happened when."""
-    recording = report.recording
-    if not recording.providers:
+    used = in_use(report.recording)
+    if not used:
         return None
     heads = ("provider", "handed", "refused", "delivered", "verified", "state at end")
     rows = []
-    for name, samples in recording.providers.items():
-        if samples:
-            end = samples[-1]
-            numbers = [end.handed, end.refused, end.delivered, end.verified]
-            told = [say.number(number) for number in numbers]
-            rows.append([name, *told, say.named("state", end.state)])
+    for name, samples in used.items():
+        end = samples[-1]
+        numbers = [end.handed, end.refused, end.delivered, end.verified]
+        told = [say.number(number) for number in numbers]
+        rows.append([name, *told, say.named("state", end.state)])
     funnel = table([say.text(head) for head in heads], rows, say.text("providers"))
     pairs = element(
         "div",

@@ -109,7 +109,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "کندترین‌ها چقدر کندند: هر گام به راست ده برابر نادرتر است. فاصلهٔ خط‌ها در سمت راست همان"
         " است که میانگین پنهان می‌کند.",
     ),
-    "axis.time": ("minutes", "دقیقه"),
+    "axis.minutes": ("minutes", "دقیقه"),
+    "axis.seconds": ("seconds", "ثانیه"),
     "axis.ms": ("ms", "میلی‌ثانیه"),
     "axis.s": ("s", "ثانیه"),
     "axis.rare": ("share that was quicker", "سهمی که سریع‌تر بود"),
@@ -237,6 +238,12 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "environment.seed": ("Seed", "دانه"),
     "environment.started_at": ("Started", "آغاز"),
     "environment.seconds": ("Seconds", "ثانیه"),
+    "environment.is_changed_since_commit": ("Changed since", "تغییر پس از کامیت"),
+    "environment.load_before": ("Load before, 1, 5, 15 min", "بار پیشین، ۱، ۵ و ۱۵ دقیقه"),
+    "environment.one_process": ("All roles in one process", "همهٔ نقش‌ها در یک فرایند"),
+    "environment.generator_is_real_time": ("Generator goes first", "مولد بار پیش از همه"),
+    "yes": ("yes", "بله"),
+    "no": ("no", "نه"),
     "environment.time_scale": ("Time scale", "مقیاس زمان"),
     # --- names of measures
     "measure.signups.in_share": ("Newcomers in, of all who came", "تازه‌واردهای واردشده از همه"),
