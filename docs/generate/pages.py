@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs.generate import measured, plots, server, stalls, wire
+from docs.generate import load, measured, plots, server, stalls, wire
 from hodhod_server.cli import settings_reference
 from hodhod_server.settings import Settings
 
@@ -18,6 +18,7 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     **server.BLOCKS,
     **measured.BLOCKS,
     **stalls.BLOCKS,
+    **load.BLOCKS,
 }
 _BLOCK: Final = re.compile(
     r"(?P<begin><!-- begin: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end: (?P=name) -->)", re.DOTALL

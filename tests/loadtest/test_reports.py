@@ -125,6 +125,7 @@ async def _look(page: Page, path: Path, say: Language, width: int) -> None:
 
 
 @pytest.mark.needs("chromium")
+@pytest.mark.timeout(180)  # it draws thirty figures without a graphics card
 async def test_pages_open_without_network_or_complaint_at_any_width(pages: Path) -> None:
     async with browser() as page:
         await _look(page, pages / "report.html", FA, 390)

@@ -14,14 +14,14 @@ import numpy
 
 from hodhod_loadtest.judging.evidence import Evidence
 from hodhod_loadtest.judging.latencies import Latencies, Marks
-from hodhod_loadtest.judging.measures import BASELINE, KINDS, QUANTILES, SURGE
+from hodhod_loadtest.judging.of_latencies import BASELINE, KINDS, QUANTILES, SURGE
 from hodhod_loadtest.recording.model import Sample, Slo
 from hodhod_server.sms.breaker import Health
 
 WINDOW_S: Final = 5
 IN_A_ROW: Final = 2
 TIMES_BASELINE: Final = 3.0
-LOOP_LAG_FELT_MS: Final = 20.0
+LOOP_LAG_FELT_MS: Final = 25.0
 POOL_WAIT_FELT_MS: Final = 10.0
 CALM: Final = ("warm", BASELINE)
 LEFT_OUT: Final = (Health.DEAD, Health.HALF_OPEN)

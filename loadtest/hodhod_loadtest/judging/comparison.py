@@ -15,8 +15,9 @@ import msgspec
 import numpy
 
 from hodhod_loadtest.judging.bootstrap import interval
+from hodhod_loadtest.judging.estimates import Estimate, Measure
 from hodhod_loadtest.judging.evidence import Evidence
-from hodhod_loadtest.judging.measures import Estimate, Measure, named
+from hodhod_loadtest.judging.measures import named
 from hodhod_loadtest.recording.model import Recording
 
 RESAMPLES: Final = 4_000

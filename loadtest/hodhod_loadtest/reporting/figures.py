@@ -10,7 +10,8 @@ import numpy
 
 from hodhod_loadtest.judging.evidence import Evidence
 from hodhod_loadtest.judging.latencies import Latencies, Numbers
-from hodhod_loadtest.judging.measures import BASELINE, ROLES, SURGE
+from hodhod_loadtest.judging.of_latencies import BASELINE, SURGE
+from hodhod_loadtest.judging.of_server import ROLES
 from hodhod_loadtest.recording.model import ProviderSample, Recording, Sample
 from hodhod_loadtest.reporting.plot import (
     Figure,

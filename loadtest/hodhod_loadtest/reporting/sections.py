@@ -186,7 +186,7 @@ def environment(report: Report, say: Language) -> Html:
         element("h3", say.text("reproduce")),
         element("pre", recording.command, dir="ltr"),
         _generator(report, say),
-        table(heads, rows, say.text("environment")),
+        table(heads, rows, say.text("environment"), "facts"),
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from hodhod_loadtest.judging.evidence import Evidence, Stretch
 from hodhod_loadtest.judging.latencies import Numbers
-from hodhod_loadtest.judging.measures import ROLES, named
+from hodhod_loadtest.judging.measures import named
+from hodhod_loadtest.judging.of_server import ROLES
 from hodhod_loadtest.recording.model import Happening
 from hodhod_loadtest.reporting.figures import IN_SECONDS, KINDS, in_use
 from hodhod_loadtest.reporting.language import Language
