@@ -24,7 +24,7 @@ from hodhod_server.supervisor import read_processes
 
 STALL_S: Final = 0.3
 EVERY_S: Final = 5.0
-RATE_PER_S: Final = 300.0
+RATE_PER_S: Final = 200.0
 LAG_P99_S_MAX: Final = 0.005
 """Far below the stall; a generator later than that would be seen instead of the server."""
 
