@@ -19,6 +19,7 @@ PROGRAMS: Final = {
     "nodejs": ("node",),
     "npm": ("npm",),
     "clamav-daemon": ("clamd",),
+    "chromium": ("chromium",),
 }
 """Package → the programs that prove it is there. `.ci/run` installs these packages."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs.generate import measured, planned, plots, server, wire
+from docs.generate import load, measured, planned, plots, server, stalls, wire
 from hodhod_server.cli import settings_reference
 from hodhod_server.settings import Settings
 
@@ -18,6 +18,8 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     **server.BLOCKS,
     **measured.BLOCKS,
     **planned.BLOCKS,
+    **stalls.BLOCKS,
+    **load.BLOCKS,
 }
 _BLOCK: Final = re.compile(
     r"(?P<begin><!-- begin: (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end: (?P=name) -->)", re.DOTALL
@@ -27,6 +29,7 @@ _BLOCK: Final = re.compile(
 WHOLE_PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "docs/reference/settings.md": lambda: settings_reference.markdown(Settings),
     **plots.PLOTS,
+    **stalls.PLOTS,
 }
 
 

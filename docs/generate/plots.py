@@ -80,7 +80,7 @@ PLOTS: Final = {
 }
 
 
-def _svg(title: str, height: int, body: Iterator[str]) -> str:
+def svg(title: str, height: int, body: Iterator[str]) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"'
         ' font-family="system-ui, \'DejaVu Sans\', Arial, sans-serif" font-size="14">',
@@ -109,7 +109,7 @@ def _bars(title: str, rows: Sequence[tuple[str, float]], colours: Sequence[str])
             shown = f"{value:,.0f}" if value >= 20 else f"{value:.1f}"
             yield f'<text x="{LEFT + length + 8:.1f}" y="{y + 15}" fill="{SOFT}">{shown}</text>'
 
-    return _svg(title, TOP + len(rows) * ROW + 10, body())
+    return svg(title, TOP + len(rows) * ROW + 10, body())
 
 
 def _lines(title: str, lines: Sequence[tuple[str, Sequence[tuple[int, float]]]]) -> str:
@@ -147,7 +147,7 @@ def _lines(title: str, lines: Sequence[tuple[str, Sequence[tuple[int, float]]]])
                 f"{escape(name)}: {points[-1][1]:.2f} ×</text>"
             )
 
-    return _svg(title, bottom + 34, body())
+    return svg(title, bottom + 34, body())
 
 
 def _short(number: int) -> str:

@@ -13,12 +13,15 @@ import uvloop
 
 from hodhod import HodhodError
 from hodhod_loadtest.bench import report, suite
+from hodhod_loadtest.bench.commands import stall as stall_command
 from hodhod_loadtest.bench.environment import environment
 from hodhod_loadtest.bench.target import Plan
 from hodhod_loadtest.demo.story import PromiseBroken, tell_story
 from hodhod_loadtest.local_server import ServerFailed
 from hodhod_loadtest.locusts.command import locust_worker, locustfile
 from hodhod_loadtest.planning.command import plan_command
+from hodhod_loadtest.reporting.commands import compare as compare_command
+from hodhod_loadtest.reporting.commands import report as report_command
 from hodhod_loadtest.selftest.measure import Size, measure
 from hodhod_loadtest.signups.cases import CASES, Case
 from hodhod_loadtest.signups.verdict import Verdict
@@ -36,9 +39,15 @@ def main() -> None:
     """Drive a Hodhod server from outside."""
 
 
-main.add_command(locust_worker)
-main.add_command(locustfile)
-main.add_command(plan_command)
+for _command in (
+    compare_command,
+    locust_worker,
+    locustfile,
+    plan_command,
+    report_command,
+    stall_command,
+):
+    main.add_command(_command)
 
 
 @main.command()

@@ -102,7 +102,7 @@ def run(plan: Plan, only: Collection[str] = ()) -> Outcome:
             with asyncio.Runner(loop_factory=bench.loop) as runner:
                 results = runner.run(bench.measure(plan))
         except* (BenchFailed, ServerFailed, OSError, TimeoutError) as failed:
-            why = f"failed: {_first(failed)}"
+            why = f"failed: {first_reason(failed)}"
             outcome.left_out.extend(LeftOut(name, why, is_failure=True) for name in wanted)
         else:
             told = [result for result in results if result.name in wanted]
@@ -111,7 +111,7 @@ def run(plan: Plan, only: Collection[str] = ()) -> Outcome:
     return outcome
 
 
-def _first(failed: BaseException) -> str:
+def first_reason(failed: BaseException) -> str:
     """The first reason, of however many that came together."""
     while isinstance(failed, BaseExceptionGroup):
         failed = failed.exceptions[0]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from hodhod_loadtest.bench.figures import rounded
+from hodhod_loadtest.judging.summary import Summary, SummarySlo, told
 from hodhod_loadtest.signups.cases import Case, Promise
 from hodhod_loadtest.signups.wave import Run, Wave
 
@@ -85,36 +84,25 @@ class Verdict:
     def write(self, path: Path, command: str) -> None:
         """`summary.json`."""
         outcome = self.run.outcome
-        told = {
-            "scenario": f"signup_{self.case.name}",
-            "seed": self.wave.seed,
-            "verdict": self.word,
-            "slos": [_slo(finding) for finding in self.findings],
-            "signups": outcome.successes,
-            "returns": outcome.facts.get("returns"),
-            "messages": sum(outcome.sent.values()),
-            "lost": len(outcome.accounts) - outcome.successes,
-            "duplicated": outcome.facts.get("sent twice"),
-            "reordered": None,
-            "p99_ratio_upper": None,
-            "negative_control_ratio": None,
-            "facts": {name: _finite(fact) for name, fact in outcome.facts.items()},
-            "command": command,
-        }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(told, indent=2) + "\n")
+        Summary(
+            scenario=f"signup_{self.case.name}",
+            seed=self.wave.seed,
+            verdict=self.word,
+            slos=[_slo(finding) for finding in self.findings],
+            signups=outcome.successes,
+            returns=outcome.facts.get("returns"),
+            messages=sum(outcome.sent.values()),
+            lost=len(outcome.accounts) - outcome.successes,
+            duplicated=outcome.facts.get("sent twice"),
+            facts={name: told(fact) for name, fact in outcome.facts.items()},
+            command=command,
+        ).write(path)
 
 
-def _slo(finding: Finding) -> dict[str, object]:
-    return {
-        "name": finding.promise.name,
-        "goal": finding.promise.goal,
-        "measured": _finite(finding.measured),
-        "low": None,
-        "high": None,
-        "ok": finding.is_kept,
-    }
-
-
-def _finite(measured: float) -> float | None:
-    return None if math.isinf(measured) else rounded(measured)
+def _slo(finding: Finding) -> SummarySlo:
+    return SummarySlo(
+        name=finding.promise.name,
+        goal=finding.promise.goal,
+        measured=told(finding.measured),
+        ok=finding.is_kept,
+    )

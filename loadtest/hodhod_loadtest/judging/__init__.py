@@ -1,0 +1,3 @@
+"""What a recording is worth: measures with intervals, verdicts, what broke first, comparisons."""
+
+from __future__ import annotations
