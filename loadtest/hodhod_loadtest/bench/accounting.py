@@ -23,6 +23,7 @@ from typing import Final, Self
 from hodhod_loadtest.bench.figures import BenchFailed, rounded
 
 PROC: Final = Path("/proc")
+PAGE_KIB: Final = os.sysconf("SC_PAGE_SIZE") // 1024
 _BUSY: Final = (0, 1, 2, 5, 6, 7)  # of `cpu` in /proc/stat; not idle, iowait, nor guests (in user)
 
 
@@ -148,6 +149,28 @@ class ServerProcesses:
             generator_s=time.process_time(),
             busy_s=parse_busy((PROC / "stat").read_text()) / self._ticks_per_s,
         )
+
+    def tree(self, pid: int) -> list[int]:
+        """A process of the server and all below it."""
+        stats = {stat.pid: stat for stat in _read_stats()}
+        return [one for one in stats if _label(one, stats, {pid: "below"}) is not None]
+
+    def rss_kib(self) -> dict[str, int]:
+        """Resident memory by label. What processes of a label share, as the backends of PostgreSQL
+        do, counts once.
+        """
+        stats = {stat.pid: stat for stat in _read_stats()}
+        private: Counter[str] = Counter()
+        shared: dict[str, int] = {}
+        for pid in stats:
+            label = _label(pid, stats, self._labels)
+            if label is not None:
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    pages = (PROC / str(pid) / "statm").read_text().split()
+                    own_kib, shared_kib = (int(count) * PAGE_KIB for count in pages[1:3])
+                    private[label] += own_kib - shared_kib
+                    shared[label] = max(shared.get(label, 0), shared_kib)
+        return {label: kib + shared[label] for label, kib in private.items()}
 
     def pss_kib(self, label: str) -> int:
         """Memory of these processes, what they share divided by who shares it."""
