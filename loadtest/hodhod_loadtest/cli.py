@@ -188,6 +188,13 @@ def _played(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--scale-people", type=ABOVE_0, help="So many times as many people."),
         click.option("--scale-time", type=ABOVE_0, help="So many times the file's seconds."),
         click.option("--real-time", is_flag=True, help="The file's seconds are seconds."),
+        click.option(
+            "--share",
+            type=click.FloatRange(0, 1, min_open=True),
+            default=1.0,
+            show_default=True,
+            help="Of the whole length, as steep: as many come a second, and fewer in all.",
+        ),
         click.option("--seed", type=int, help="Instead of the scenario's own."),
         click.option("--without-control", is_flag=True, help="Leave the negative control out."),
     ):
@@ -230,7 +237,7 @@ def surge(out: Path, **options: Any) -> None:
     \b
     Examples:
       hodhod-loadtest surge
-      hodhod-loadtest surge --scale-people 0.05 --scale-time 0.02
+      hodhod-loadtest surge --share 0.1
     """
     _require_passed([_play(_load(SURGE), Options(name=SURGE, out=out, **options))])
 

@@ -40,6 +40,8 @@ who = "newcomers"
 phases = ["surge"]
 people = 60
 typing_s = [0.2, 0.6]
+mistyped = 0.1
+persian_digits = 0.5
 shape = { kind = "front_loaded" }
 
 [[crowds]]
@@ -112,6 +114,7 @@ async def test_a_surge_is_played_recorded_and_judged(tmp_path: Path) -> None:
     assert summary.word == "pass", said
     assert recording.total("in.newcomers") == recording.total("arrived.newcomers") == 60, said
     assert recording.total("in.returners") == 12, said
+    assert recording.total("refused.code_wrong") > 0, "somebody mistypes"
     written = recording.total("messages.written")
     assert written == pytest.approx(360, abs=1)
     assert recording.total("messages.received") == written, "nothing got lost on the way"

@@ -11,7 +11,7 @@ from hodhod_loadtest.bench.people import Person
 Point = tuple[float, float]
 
 
-class RoomPart(Struct, frozen=True, kw_only=True):
+class ChatPart(Struct, frozen=True, kw_only=True):
     """A chat and those who are in it; the first one writes."""
 
     chat: int
@@ -28,9 +28,9 @@ class Uploading(Struct, frozen=True, kw_only=True):
 
 
 class CrowdPart(Struct, frozen=True, kw_only=True):
-    """Some who do the same thing: they write in rooms, or they upload."""
+    """Some who do the same thing: they write in chats, or they upload."""
 
-    rooms: list[RoomPart] = []
+    chats: list[ChatPart] = []
     uploading: Uploading | None = None
 
 

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 import uvloop
@@ -26,8 +26,8 @@ from hodhod_loadtest.bench.suite import allow_many_sockets
 from hodhod_loadtest.recording.model import Generator, Recording
 from hodhod_loadtest.recording.recorder import Recorder
 from hodhod_loadtest.running.casting import Act, Cast, CrowdPart, Pacing, Said
+from hodhod_loadtest.running.ledgers import Ledger
 from hodhod_loadtest.running.residents import Listener, Resident, Writer
-from hodhod_loadtest.running.rooms import Room
 from hodhod_loadtest.running.uploads import Uploads
 from hodhod_loadtest.shapes.curve import Curve
 from hodhod_loadtest.shapes.times import poisson
@@ -42,29 +42,21 @@ LONG_S: Final = 3600.0
 """A run that is longer is folded as it goes, which takes milliseconds of the stopwatch's time."""
 
 
-class Doer(Protocol):
-    """A crowd that does something at given times."""
-
-    def act(self, due_s: float) -> None:
-        """The next one of them, now; it was due then."""
-        ...
-
-
 class Talk:
-    """Rooms whose writers take turns."""
+    """Chats whose writers take turns."""
 
     def __init__(self, part: CrowdPart, recorder: Recorder, chance: random.Random) -> None:
-        self.rooms: list[Room] = []
+        self.ledgers: list[Ledger] = []
         self.writers: list[Writer] = []
         self.listeners: list[Listener] = []
         self._violated = functools.partial(_violated, recorder)
-        for told in part.rooms:
+        for told in part.chats:
             writer, *listeners = told.people
-            room = Room(told.chat, writer.user, len(listeners), self._violated)
-            self.rooms.append(room)
-            self.writers.append(Writer(writer, room, recorder, chance))
+            ledger = Ledger(told.chat, writer.user, len(listeners), self._violated)
+            self.ledgers.append(ledger)
+            self.writers.append(Writer(writer, ledger, recorder, chance))
             self.listeners += [
-                Listener(person, room, recorder, chance, place)
+                Listener(person, ledger, recorder, chance, place)
                 for place, person in enumerate(listeners)
             ]
         self._turns = itertools.cycle(self.writers)
@@ -152,7 +144,7 @@ class Inside:
         if not pacing.points:
             return
         began_s = act.started_s + pacing.from_s
-        times_s = poisson(Curve(pacing.points), self._chance)
+        times_s = list(poisson(Curve(pacing.points), self._chance))  # drawn before anything is due
         await _until(began_s)
 
         def fire(due_s: float) -> None:
@@ -167,24 +159,28 @@ class Inside:
 
     async def _settle(self) -> None:
         """Until everything has landed; then everybody reads the log to its end, and is judged."""
-        rooms = [room for talk in self._talks for room in talk.rooms]
+        ledgers = [ledger for talk in self._talks for ledger in talk.ledgers]
         for _ in range(round(LAND_S / LOOK_S)):
-            if not any(room.under_way for room in rooms):
+            if not any(ledger.under_way for ledger in ledgers):
                 break
             await asyncio.sleep(LOOK_S)
         listeners = iter([one for talk in self._talks for one in talk.listeners])
+        unread: set[Ledger] = set()
 
         async def work() -> None:
             for listener in listeners:
-                await listener.read_on()
+                if not await listener.has_read_all(LAND_S):
+                    self._recorder.count("error.unreachable")
+                    unread.add(listener.ledger)
 
         async with asyncio.TaskGroup() as tasks:
             for _ in range(COMING_AT_ONCE):
                 tasks.create_task(work())
-        for room in rooms:
-            lost = room.lost()
-            if unanswered := len(room.under_way) - lost:
+        for ledger in ledgers:
+            if unanswered := ledger.unanswered:
                 self._recorder.count("messages.unanswered", unanswered)
+            if ledger not in unread:  # of a log that nobody could read nothing is known
+                ledger.judge_lost()
 
     async def _leave_part(self, act: Act, used_s: float) -> None:
         part = Recording(scenario="", seed=0, command="", started_at="", seconds=act.until_s)

@@ -20,7 +20,7 @@ from hodhod_loadtest.signups.bots import Flood
 from hodhod_loadtest.signups.coming import Coming
 from hodhod_loadtest.signups.door import Door as Entry
 from hodhod_loadtest.signups.door import Told
-from hodhod_loadtest.signups.journey import Account, Surroundings
+from hodhod_loadtest.signups.journey import Account, Habits, Surroundings
 from hodhod_loadtest.signups.stage import Companion, Stage
 
 LAG: Final = "lag.outside"
@@ -116,6 +116,11 @@ def _newcomers(
         handsets=scene.street.handsets,
         hear=scene.street.hear,
         typing_s=crowd.typing_s,
+        habits=Habits(
+            mistyped=crowd.mistyped,
+            persian_digits=crowd.persian_digits,
+            offline=crowd.offline,
+        ),
     )
     coming = Coming(around, seed + number, open_account, partial(_is_done, recorder))
     times_s = _arrivals(crowd, crowd.people, seconds, random.Random(f"{seed} {number}"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -38,16 +38,31 @@ Watch = Callable[[Progress], None]
 TELL_EVERY_S: Final = 10.0
 
 
+class Watcher(Protocol):
+    """Who is told how it goes, in a terminal or elsewhere."""
+
+    def say(self, line: str) -> None:
+        """What happens next."""
+        ...
+
+    def see(self, progress: Progress) -> None:
+        """Once a second."""
+        ...
+
+
 class Teller:
-    """A `Watch` that says a line now and then."""
+    """A watcher for whom a line now and then is enough."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self.say = say
+        self._say = say
         self._next_s = 0.0
 
-    def __call__(self, progress: Progress) -> None:
+    def say(self, line: str) -> None:
+        self._say(line)
+
+    def see(self, progress: Progress) -> None:
         if progress.at_s < self._next_s - TELL_EVERY_S:
             self._next_s = 0.0  # another run
         if progress.at_s >= self._next_s:
             self._next_s = progress.at_s + TELL_EVERY_S
-            self.say(progress.line())
+            self._say(progress.line())

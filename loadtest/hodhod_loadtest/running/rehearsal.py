@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from hodhod_loadtest.recording.model import Recording
-from hodhod_loadtest.running.progress import Teller
+from hodhod_loadtest.running.progress import Watcher
 from hodhod_loadtest.running.run import play
 from hodhod_loadtest.running.scene import Setting
 from hodhod_loadtest.scenarios.model import Scale, Scenario
@@ -26,6 +26,9 @@ class Options:
     scale_people: float | None = None
     scale_time: float | None = None
     real_time: bool = False
+    share: float = 1.0
+    """A shorter stretch, as steep."""
+
     seed: int | None = None
     without_control: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -40,26 +43,30 @@ class Options:
         """What reproduces the run."""
         words = ["hodhod-loadtest", "run", self.name, "--seed", str(seed)]
         words += ["--scale-people", f"{scale.people:g}", "--scale-time", f"{scale.time:g}"]
+        if self.share != 1:
+            words += ["--share", f"{self.share:g}"]
         return shlex.join(words)
 
 
-async def rehearse(scenario: Scenario, options: Options, teller: Teller) -> Recording:
+async def rehearse(scenario: Scenario, options: Options, watcher: Watcher) -> Recording:
     """The whole of it. Raises as `play`."""
     scale = options.scale(scenario.scale)
     seed = scenario.seed if options.seed is None else options.seed
     scenario = msgspec.structs.replace(scenario, seed=seed)
     command = options.command(seed, scale)
-    teller.say(f"{scenario.name}: {scenario.about}")
-    played = scaled(scenario, scale)
-    recording = await play(played, command, Setting(environment=options.environment), watch=teller)
+    watcher.say(f"{scenario.name}: {scenario.about}")
+    played = shortened(scaled(scenario, scale), options.share)
+    recording = await play(
+        played, command, Setting(environment=options.environment), watch=watcher.see
+    )
     control = scenario.control
     if control is not None and not options.without_control:
-        teller.say("the same for a shorter time, with all roles in one process")
+        watcher.say("the same for a shorter time, with all roles in one process")
         recording.control = await play(
             shortened(played, control.share),
             command,
             Setting(environment=options.environment, is_one_process=True),
             patience_s=control.patience_s,
-            watch=teller,
+            watch=watcher.see,
         )
     return recording

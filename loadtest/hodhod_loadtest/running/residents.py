@@ -1,12 +1,13 @@
 """People who are inside: they stay connected, come back when they are thrown out, and read on.
 
 A writer sends again what it was not told to be durable; a listener takes the log in its order and
-asks for what is missing. So what a room calls lost, doubled or reordered is the server's doing.
+asks for what is missing. So what a ledger calls lost, doubled or reordered is the server's doing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import math
 import random
@@ -18,7 +19,7 @@ from hodhod_loadtest.bench.connection import Connection, Door
 from hodhod_loadtest.bench.flights import FIRST_NUMBER, TEXT
 from hodhod_loadtest.bench.people import Person
 from hodhod_loadtest.recording.recorder import Recorder
-from hodhod_loadtest.running.rooms import Room
+from hodhod_loadtest.running.ledgers import Ledger
 from hodhod_loadtest.signups.bell import Bell
 
 GAP_GRACE_S: Final = 1.0
@@ -51,11 +52,11 @@ class Line(Connection):
 
 
 class Resident:
-    """One person in one room, on one connection after the other."""
+    """One person in one chat, on one connection after the other."""
 
-    def __init__(self, person: Person, room: Room, recorder: Recorder, chance: random.Random):
+    def __init__(self, person: Person, ledger: Ledger, recorder: Recorder, chance: random.Random):
         self.person: Final = person
-        self._room = room
+        self.ledger: Final = ledger
         self._recorder = recorder
         self._chance = chance
         self._bell = Bell()
@@ -147,24 +148,24 @@ class Writer(Resident):
     def write(self, due_s: float) -> None:
         """A message that is, or was, due then."""
         number = next(NUMBERS)
-        self._room.written(number, due_s)
+        self.ledger.written(number, due_s)
         self._recorder.count("messages.written")
         if self._line is not None:
-            self._line.send_text(self._room.chat, number, TEXT)
+            self._line.send_text(self.ledger.chat, number, TEXT)
 
     async def _catch_up(self, line: Line) -> None:
-        for number, post in list(self._room.under_way.items()):
+        for number, post in list(self.ledger.under_way.items()):
             if not post.is_durable:
                 self._write_again(number)
 
     def _write_again(self, number: int) -> None:
-        post = self._room.under_way.get(number)
+        post = self.ledger.under_way.get(number)
         if post is not None and not post.is_durable and self._line is not None:
-            self._room.written(number, post.due_s)
-            self._line.send_text(self._room.chat, number, TEXT)
+            self.ledger.written(number, post.due_s)
+            self._line.send_text(self.ledger.chat, number, TEXT)
 
     def acknowledged(self, number: int, seq: int) -> None:
-        post = self._room.acknowledged(number, seq)
+        post = self.ledger.acknowledged(number, seq)
         if post is not None:
             self._recorder.count("messages.acknowledged")
             self._recorder.note("ack", post.due_s, time.monotonic())
@@ -179,29 +180,45 @@ class Listener(Resident):
     """Holds the chat's log from where it stood at the first welcome."""
 
     def __init__(
-        self, person: Person, room: Room, recorder: Recorder, chance: random.Random, place: int = 0
+        self,
+        person: Person,
+        ledger: Ledger,
+        recorder: Recorder,
+        chance: random.Random,
+        place: int = 0,
     ) -> None:
-        super().__init__(person, room, recorder, chance)
+        super().__init__(person, ledger, recorder, chance)
         self._place = place
         self._last: int | None = None
         self._early: dict[int, Event] = {}
 
+    async def has_read_all(self, within_s: float) -> bool:
+        """Read the log to its end as it is now; False where that was not possible in time."""
+        until_s = time.monotonic() + within_s
+        while time.monotonic() < until_s:
+            if self._line is not None:
+                with contextlib.suppress(OSError, TimeoutError):
+                    await self._catch_up(self._line)
+                    return True
+            await asyncio.sleep(GAP_GRACE_S)
+        return False
+
     async def _catch_up(self, line: Line) -> None:
         if self._last is None:
             chats = (await line.sync({}))["chats"]
-            own = (one["chat"] for one in chats if one["chat"]["chat"] == self._room.chat)
+            own = (one["chat"] for one in chats if one["chat"]["chat"] == self.ledger.chat)
             self._last = max((chat.get("last_seq", 0) for chat in own), default=0)
             self._take_what_follows()
             return
         while True:
-            page = await line.history(self._room.chat, self._last)
+            page = await line.history(self.ledger.chat, self._last)
             for event in page["events"]:
                 self.told(event)
             if not page.get("more"):
                 return
 
     def told(self, event: Event) -> None:
-        if event["chat"] != self._room.chat:
+        if event["chat"] != self.ledger.chat:
             self._recorder.count("messages.read_by_others")
             self._recorder.violated(f"read by others: chat {event['chat']}, seq {event['seq']}")
             return
@@ -223,7 +240,7 @@ class Listener(Resident):
     def _take(self, event: Event) -> None:
         if event["body"]["t"] != "text":
             return  # a notice
-        post = self._room.heard(self._place, event["seq"], event["sender"], event["client_id"])
+        post = self.ledger.heard(self._place, event["seq"], event["sender"], event["client_id"])
         if post is not None:
             self._recorder.count("messages.received")
             self._recorder.note("message", post.due_s, time.monotonic())

@@ -13,8 +13,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
+import msgspec
+
 from hodhod_loadtest.bench.environment import environment
-from hodhod_loadtest.recording.model import Recording
+from hodhod_loadtest.recording.model import Recording, Slo
 from hodhod_loadtest.running import growing, settling
 from hodhod_loadtest.running.casting import Pacing
 from hodhod_loadtest.running.faulting import Faults
@@ -73,7 +75,7 @@ async def play(
                 "generator_is_real_time": run.is_real_time,
             },
             phases=run.phases,
-            slos=[*scenario.slos],
+            slos=[Slo(**msgspec.structs.asdict(goal)) for goal in scenario.slos],
         )
     await asyncio.to_thread(scene.recorder.finish, recording)
     processes = 1 if scene.inside is None else 2

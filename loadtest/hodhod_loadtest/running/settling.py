@@ -13,7 +13,7 @@ from hodhod_loadtest.bench.connection import Door
 from hodhod_loadtest.bench.figures import BenchFailed
 from hodhod_loadtest.bench.people import found, pair_up
 from hodhod_loadtest.bench.population import settle
-from hodhod_loadtest.running.casting import Cast, CrowdPart, RoomPart, Uploading
+from hodhod_loadtest.running.casting import Cast, ChatPart, CrowdPart, Uploading
 from hodhod_loadtest.scenarios.model import AnyCrowd, Chatters, Lurkers, Scenario, Uploaders
 
 MIB: Final = 1024 * 1024
@@ -47,12 +47,12 @@ async def _part(crowd: Insiders, data_dir: Path, addresses: Mapping[str, str]) -
             people = await settle(data_dir, 2 * crowd.pairs)
             pairs = await _patiently(partial(pair_up, people, addresses["api"]))
             return CrowdPart(
-                rooms=[RoomPart(chat=pair.chat, people=list(pair.people)) for pair in pairs]
+                chats=[ChatPart(chat=pair.chat, people=list(pair.people)) for pair in pairs]
             )
         case Lurkers():
             people = await settle(data_dir, max(2, crowd.members))
             chat = await _patiently(partial(found, people, addresses["api"]))
-            return CrowdPart(rooms=[RoomPart(chat=chat, people=people[: max(2, crowd.people)])])
+            return CrowdPart(chats=[ChatPart(chat=chat, people=people[: max(2, crowd.people)])])
         case Uploaders():
             people = await settle(data_dir, crowd.people)
             return CrowdPart(

@@ -58,6 +58,14 @@ class Newcomers(Crowd, frozen=True, kw_only=True, tag="newcomers"):
 
     people: Count
     typing_s: tuple[NotNegative, NotNegative] = (5.0, 12.0)
+    mistyped: Share = 0.0
+    """So many type another code first."""
+
+    persian_digits: Share = 0.0
+    """So many have a Persian keyboard."""
+
+    offline: Share = 0.0
+    """So many lose the network for two to twenty seconds while they wait."""
 
 
 class Returners(Crowd, frozen=True, kw_only=True, tag="returners"):

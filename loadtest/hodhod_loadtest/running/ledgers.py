@@ -29,8 +29,8 @@ class Post:
     tries: int = 0
 
 
-class Room:
-    """One chat. `violated(kind)` is called with each thing that must not be."""
+class Ledger:
+    """One chat. `violated(kind, what)` is called with each thing that must not be."""
 
     def __init__(
         self, chat: int, writer: int, listeners: int, violated: Callable[[str, str], None]
@@ -81,12 +81,16 @@ class Room:
         self._settle(number, post)
         return post
 
-    def lost(self) -> int:
-        """Once everybody has read the log to its end: how many are durable and not with all."""
-        lost = [post for post in self.under_way.values() if post.is_durable]
-        for post in lost:
-            self._complain("lost", post.seq)
-        return len(lost)
+    @property
+    def unanswered(self) -> int:
+        """Messages of which nobody was told that they are durable."""
+        return sum(not post.is_durable for post in self.under_way.values())
+
+    def judge_lost(self) -> None:
+        """Once everybody has read the log to its end: what is durable has to be with all."""
+        for post in self.under_way.values():
+            if post.is_durable:
+                self._complain("lost", post.seq)
 
     def _place(self, number: int, post: Post, seq: int) -> None:
         """A message has one place in the log, and a place one message."""

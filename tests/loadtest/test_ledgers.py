@@ -8,27 +8,27 @@ from collections import Counter
 import pytest
 
 from hodhod_loadtest.invariants import ChatRecord, Entry, violations
-from hodhod_loadtest.running.rooms import REMEMBERED, Room
+from hodhod_loadtest.running.ledgers import REMEMBERED, Ledger
 
 WRITER, READER, CHAT = 7, 8, 70
 
 
 class Told:
-    """A room with one listener, and all that was complained of."""
+    """A ledger with one listener, and all that was complained of."""
 
     def __init__(self) -> None:
         self.kinds: Counter[str] = Counter()
-        self.room = Room(CHAT, WRITER, 1, lambda kind, what: self.kinds.update([kind]))
+        self.ledger = Ledger(CHAT, WRITER, 1, lambda kind, what: self.kinds.update([kind]))
 
 
 def test_a_message_is_over_when_it_is_durable_and_heard() -> None:
     told = Told()
     for number in range(1, 3 * REMEMBERED):
-        assert told.room.written(number, 1.5).due_s == 1.5
-        assert told.room.heard(0, number, WRITER, number) is not None
-        assert told.room.acknowledged(number, number) is not None
-    assert not told.room.under_way
-    assert told.room.lost() == 0
+        assert told.ledger.written(number, 1.5).due_s == 1.5
+        assert told.ledger.heard(0, number, WRITER, number) is not None
+        assert told.ledger.acknowledged(number, number) is not None
+    assert not told.ledger.under_way
+    told.ledger.judge_lost()
     assert not told.kinds
 
 
@@ -45,28 +45,28 @@ def test_a_message_is_over_when_it_is_durable_and_heard() -> None:
 )
 def test_each_broken_promise_is_named(kind: str, heard: list[tuple[int, int, int]]) -> None:
     told = Told()
-    told.room.written(1, 0.0)
-    told.room.written(2, 0.0)
+    told.ledger.written(1, 0.0)
+    told.ledger.written(2, 0.0)
     for seq, sender, number in heard:
-        told.room.heard(0, seq, sender, number)
+        told.ledger.heard(0, seq, sender, number)
     if kind == "lost":
-        told.room.acknowledged(2, 2)
-    told.room.lost()
+        told.ledger.acknowledged(2, 2)
+    told.ledger.judge_lost()
     assert told.kinds[kind], told.kinds
 
 
 def test_what_was_sent_again_may_come_later_and_is_acknowledged_twice() -> None:
     told = Told()
     for number in (1, 2):
-        told.room.written(number, 0.0)
-    told.room.written(1, 0.0)  # its first answer was lost with the connection
-    told.room.heard(0, 1, WRITER, 2)
-    told.room.heard(0, 2, WRITER, 1)
-    assert told.room.acknowledged(1, 2) is not None
-    assert told.room.acknowledged(1, 2) is None
-    assert told.room.acknowledged(2, 1) is not None
+        told.ledger.written(number, 0.0)
+    told.ledger.written(1, 0.0)  # its first answer was lost with the connection
+    told.ledger.heard(0, 1, WRITER, 2)
+    told.ledger.heard(0, 2, WRITER, 1)
+    assert told.ledger.acknowledged(1, 2) is not None
+    assert told.ledger.acknowledged(1, 2) is None
+    assert told.ledger.acknowledged(2, 1) is not None
     assert not told.kinds
-    told.room.acknowledged(2, 9)
+    told.ledger.acknowledged(2, 9)
     assert told.kinds == {"doubled": 1}
 
 
@@ -87,12 +87,12 @@ def test_both_judges_agree_whether_a_log_is_right(seed: int) -> None:
         case _:
             pass
     for number in range(1, 9):
-        told.room.written(number, 0.0)
-        told.room.acknowledged(number, number)
+        told.ledger.written(number, 0.0)
+        told.ledger.acknowledged(number, number)
         record.attempted.add((WRITER, number))
         record.acknowledged[WRITER, number] = number
     for entry in log:
-        told.room.heard(0, entry.seq, entry.sender, entry.client_id)
-    told.room.lost()
+        told.ledger.heard(0, entry.seq, entry.sender, entry.client_id)
+    told.ledger.judge_lost()
     record.logs[READER] = log
     assert bool(told.kinds) == bool(violations({CHAT: record}))
