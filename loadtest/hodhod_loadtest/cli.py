@@ -231,7 +231,7 @@ def run(names: tuple[str, ...], out: Path, **options: Any) -> None:
 def surge(out: Path, **options: Any) -> None:
     """70,000 people sign up and 30,000 return while others chat; then again without isolation.
 
-    About 18 minutes of two cores. Leaves OUT/recording.json and summary.json; exit 1 unless every
+    About 19 minutes of two cores. Leaves OUT/recording.json and summary.json; exit 1 unless every
     goal was kept.
 
     \b

@@ -138,9 +138,22 @@ class ServerProcesses:
 
     def read(self) -> Use:
         """What was used until now, also by what was started again."""
+        self._note_new()
+        return self._use({stat.pid: stat for stat in _read_stats()})
+
+    def read_with_memory(self) -> tuple[Use, dict[str, int]]:
+        """The same with what is resident, in KiB, at one look. What processes of a label share, as
+        the backends of PostgreSQL do, counts once.
+        """
+        self._note_new()
+        stats = {stat.pid: stat for stat in _read_stats()}
+        return self._use(stats), self._rss_kib(stats)
+
+    def _note_new(self) -> None:
         if self._data_dir is not None:
             self._labels |= _labels_told(self._data_dir)
-        stats = {stat.pid: stat for stat in _read_stats()}
+
+    def _use(self, stats: Mapping[int, Stat]) -> Use:
         ticks = Counter(ticks_by_label(stats, self._labels))
         ticks.update(self._moved)
         return Use(
@@ -155,11 +168,7 @@ class ServerProcesses:
         stats = {stat.pid: stat for stat in _read_stats()}
         return [one for one in stats if _label(one, stats, {pid: "below"}) is not None]
 
-    def rss_kib(self) -> dict[str, int]:
-        """Resident memory by label. What processes of a label share, as the backends of PostgreSQL
-        do, counts once.
-        """
-        stats = {stat.pid: stat for stat in _read_stats()}
+    def _rss_kib(self, stats: Mapping[int, Stat]) -> dict[str, int]:
         private: Counter[str] = Counter()
         shared: dict[str, int] = {}
         for pid in stats:

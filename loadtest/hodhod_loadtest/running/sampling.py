@@ -1,4 +1,4 @@
-"""Once a second: what the server's processes used, and what they say of themselves.
+"""What the server's processes used, each second, and what they say of themselves, every other.
 
 CPU and memory come from `/proc`, waits and providers from each role's own `/metrics`. A process
 that does not answer in time, because it was killed or paused, is left out of that second.
@@ -7,6 +7,7 @@ that does not answer in time, because it was killed or paused, is left out of th
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,10 @@ from hodhod_server.engines import StartFailed
 from hodhod_server.supervisor import RunningProcess, read_processes
 
 EVERY_S: Final = 1.0
+PAGES_EVERY: Final = 2
+Pages = Mapping[str, tuple[str, str]]
+"""Role and page of each process that answered, by its name."""
+
 ANSWER_S: Final = 0.9
 ACCEPTED: Final = ("accepted", "ambiguous")
 
@@ -37,21 +42,26 @@ class Sampler:
         self._breakers: dict[tuple[str, str, str], float] = {}
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. A page takes its process milliseconds: one every other second."""
         async with Client() as http:
-            while True:
+            for number in itertools.count():
                 began_s = time.monotonic()
-                await self.look(http)
+                await self.look(http, with_pages=number % PAGES_EVERY == 0)
                 await asyncio.sleep(max(0.0, began_s + EVERY_S - time.monotonic()))
 
-    async def look(self, http: Client) -> None:
+    async def look(self, http: Client, *, with_pages: bool) -> None:
         """One sample of each role."""
         try:
             told = read_processes(self._data_dir).processes
         except StartFailed:
             return
-        pages = await self._pages(http, [process for process in told if process.port])
-        use, rss_kib = self._processes.read(), self._processes.rss_kib()
+        asked = [process for process in told if process.port] if with_pages else []
+        pages = await self._pages(http, asked)
+        # A thread, for the newcomers' sake: they are due meanwhile.
+        await asyncio.to_thread(self._note, pages)
+
+    def _note(self, pages: Pages) -> None:
+        use, rss_kib = self._processes.read_with_memory()
         at_s = round(self._recorder.now_s(), 3)
         for role, used_s in use.server_s.items():
             self._recorder.server[role].append(
@@ -65,12 +75,10 @@ class Sampler:
             )
         self._use = use
         self._keep(pages)
-        self._note_providers([page for _, page in pages.values()], at_s)
+        if pages:
+            self._note_providers([page for _, page in pages.values()], at_s)
 
-    async def _pages(
-        self, http: Client, processes: list[RunningProcess]
-    ) -> Mapping[str, tuple[str, str]]:
-        """Role and page of each process that answers, by its name."""
+    async def _pages(self, http: Client, processes: list[RunningProcess]) -> Pages:
         asked = [(process, http.peer(f"http://127.0.0.1:{process.port}")) for process in processes]
         answers = [
             (process, peer.ask(b"GET /metrics HTTP/1.1\r\nHost: %b\r\n\r\n" % peer.host, ANSWER_S))
@@ -83,9 +91,7 @@ class Sampler:
                 pages[process.name] = (process.role, message.body.decode())
         return pages
 
-    def _worst_ms(
-        self, pages: Mapping[str, tuple[str, str]], role: str, metric: str
-    ) -> float | None:
+    def _worst_ms(self, pages: Pages, role: str, metric: str) -> float | None:
         """Of the processes of a role, the one that was latest since the look before."""
         told = [
             find_p99(self._before.get((name, metric), {}), histogram(page, metric))
@@ -95,7 +101,7 @@ class Sampler:
         worst = max((one for one in told if one is not None), default=None)
         return None if worst is None else 1000 * worst
 
-    def _keep(self, pages: Mapping[str, tuple[str, str]]) -> None:
+    def _keep(self, pages: Pages) -> None:
         for name, (_, page) in pages.items():
             for metric in (LOOP_LAG, POOL_WAIT):
                 self._before[name, metric] = histogram(page, metric)
