@@ -26,6 +26,7 @@ WANTED = {
     "uploads",
     "soak",
     "bot_flood",
+    "stall",
 }
 
 

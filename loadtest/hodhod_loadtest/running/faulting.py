@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -64,13 +65,16 @@ class Faults:
         if pid is None:
             return
         pids = await asyncio.to_thread(self._processes.tree, pid)
-        self._tell(f"{fault.whom} stands still")
-        try:
-            _signal(pids, signal.SIGSTOP)
-            await asyncio.sleep(fault.for_s)
-        finally:
-            _signal(pids, signal.SIGCONT)
-        self._tell(f"{fault.whom} goes on")
+        began_s = time.monotonic()
+        for number in range(fault.times):
+            await asyncio.sleep(max(0.0, began_s + number * fault.every_s - time.monotonic()))
+            self._tell(f"{fault.whom} stands still")
+            try:
+                _signal(pids, signal.SIGSTOP)
+                await asyncio.sleep(fault.for_s)
+            finally:
+                _signal(pids, signal.SIGCONT)
+            self._tell(f"{fault.whom} goes on")
 
     async def _spoil(self, fault: BadLink) -> None:
         assert self._link is not None

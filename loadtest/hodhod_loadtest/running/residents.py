@@ -12,7 +12,7 @@ import itertools
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from hodhod_loadtest.bench.connection import Connection, Door
@@ -145,6 +145,9 @@ class Resident:
 class Writer(Resident):
     """Writes at given times, and again what may not have arrived."""
 
+    kind = "ack"
+    """Under which it is noted how long it took."""
+
     def write(self, due_s: float) -> None:
         """A message that is, or was, due then."""
         number = next(NUMBERS)
@@ -168,7 +171,7 @@ class Writer(Resident):
         post = self.ledger.acknowledged(number, seq)
         if post is not None:
             self._recorder.count("messages.acknowledged")
-            self._recorder.note("ack", post.due_s, time.monotonic())
+            self._recorder.note(self.kind, post.due_s, time.monotonic())
 
     def refused(self, ref: int, code: str) -> None:
         self._recorder.count(f"refused.{code}")
@@ -178,6 +181,9 @@ class Writer(Resident):
 
 class Listener(Resident):
     """Holds the chat's log from where it stood at the first welcome."""
+
+    kind = "message"
+    """Under which it is noted how long it took."""
 
     def __init__(
         self,
@@ -191,6 +197,7 @@ class Listener(Resident):
         self._place = place
         self._last: int | None = None
         self._early: dict[int, Event] = {}
+        self.when_heard: Callable[[float], None] = lambda now_s: None
 
     async def has_read_all(self, within_s: float) -> bool:
         """Read the log to its end as it is now; False where that was not possible in time."""
@@ -243,4 +250,6 @@ class Listener(Resident):
         post = self.ledger.heard(self._place, event["seq"], event["sender"], event["client_id"])
         if post is not None:
             self._recorder.count("messages.received")
-            self._recorder.note("message", post.due_s, time.monotonic())
+            now_s = time.monotonic()
+            self._recorder.note(self.kind, post.due_s, now_s)
+            self.when_heard(now_s)

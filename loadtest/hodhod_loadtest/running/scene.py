@@ -61,7 +61,9 @@ async def open_scene(scenario: Scenario, setting: Setting) -> AsyncIterator[Scen
         street = await stack.enter_async_context(open_street(lines(scenario), scenario.seed))
         carried = connected_with(street) if scenario.carriers else {}
         environment = {**carried, **scenario.environment, **setting.environment}
-        arguments = ("--one-process",) if setting.is_one_process else ()
+        arguments = ["--one-process"] if setting.is_one_process else []
+        if scenario.gateways is not None:
+            arguments += ["--gateways", str(scenario.gateways)]
         server = await stack.enter_async_context(local_server(environment, arguments=arguments))
         http = await stack.enter_async_context(http_client())
         addresses = await well_known(http, server.url)

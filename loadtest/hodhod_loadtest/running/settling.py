@@ -14,13 +14,20 @@ from hodhod_loadtest.bench.figures import BenchFailed
 from hodhod_loadtest.bench.people import found, pair_up
 from hodhod_loadtest.bench.population import settle
 from hodhod_loadtest.running.casting import Cast, ChatPart, CrowdPart, Uploading
-from hodhod_loadtest.scenarios.model import AnyCrowd, Chatters, Lurkers, Scenario, Uploaders
+from hodhod_loadtest.scenarios.model import (
+    AnyCrowd,
+    Chatters,
+    ClosedLoop,
+    Lurkers,
+    Scenario,
+    Uploaders,
+)
 
 MIB: Final = 1024 * 1024
 TRIES: Final = 10
 BETWEEN_TRIES_S: Final = 2.0
 T = TypeVar("T")
-Insiders = Chatters | Lurkers | Uploaders
+Insiders = Chatters | ClosedLoop | Lurkers | Uploaders
 
 
 def insiders(scenario: Scenario) -> list[Insiders]:
@@ -43,11 +50,12 @@ async def cast(
 
 async def _part(crowd: Insiders, data_dir: Path, addresses: Mapping[str, str]) -> CrowdPart:
     match crowd:
-        case Chatters():
+        case Chatters() | ClosedLoop():
             people = await settle(data_dir, 2 * crowd.pairs)
             pairs = await _patiently(partial(pair_up, people, addresses["api"]))
             return CrowdPart(
-                chats=[ChatPart(chat=pair.chat, people=list(pair.people)) for pair in pairs]
+                chats=[ChatPart(chat=pair.chat, people=list(pair.people)) for pair in pairs],
+                is_closed_loop=isinstance(crowd, ClosedLoop),
             )
         case Lurkers():
             people = await settle(data_dir, max(2, crowd.members))

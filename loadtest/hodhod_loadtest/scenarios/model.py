@@ -88,6 +88,20 @@ class Chatters(Crowd, frozen=True, kw_only=True, tag="chatters"):
     per_s: Positive
 
 
+class ClosedLoop(Crowd, frozen=True, kw_only=True, tag="closed_loop"):
+    """Pairs of whom each writes when its last message has come. A slow server slows them down, and
+    so they hardly notice: to be compared with chatters, whose latencies are `message`; theirs are
+    `closed`.
+    """
+
+    pairs: Count
+
+    @property
+    def per_s(self) -> float:
+        """Nobody knows before."""
+        return 0.0
+
+
 class Lurkers(Crowd, frozen=True, kw_only=True, tag="lurkers"):
     """A group of `members`, of whom `people` are online and read `per_s` posts of one of them."""
 
@@ -105,7 +119,7 @@ class Uploaders(Crowd, frozen=True, kw_only=True, tag="uploaders"):
     mib_per_s: Positive
 
 
-AnyCrowd = Newcomers | Returners | Bots | Chatters | Lurkers | Uploaders
+AnyCrowd = Newcomers | Returners | Bots | Chatters | ClosedLoop | Lurkers | Uploaders
 
 
 class Behaviour(Part, frozen=True, kw_only=True):
@@ -157,10 +171,15 @@ class Restart(Fault, frozen=True, kw_only=True, tag="restart"):
 
 
 class Pause(Fault, frozen=True, kw_only=True, tag="pause"):
-    """Stopped and not dead: what a full disk or a swapping machine looks like from outside."""
+    """Stopped and not dead: what a full disk or a swapping machine looks like from outside.
+
+    `times` of them, one `every_s`.
+    """
 
     whom: Name
     for_s: Positive
+    times: Count = 1
+    every_s: Positive = 1.0
 
 
 class BadLink(Fault, frozen=True, kw_only=True, tag="link"):
@@ -228,6 +247,9 @@ class Scenario(Part, frozen=True, kw_only=True):
     faults: list[AnyFault] = []
     slos: list[Goal] = []
     server: dict[str, dict[str, Setting]] = {}
+    gateways: Count | None = None
+    """How many gateways, where not one for each core."""
+
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     control: Control | None = None
     growth: Growth | None = None

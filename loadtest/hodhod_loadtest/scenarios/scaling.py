@@ -10,6 +10,7 @@ from hodhod_loadtest.scenarios.model import (
     BadLink,
     Bots,
     Chatters,
+    ClosedLoop,
     Lurkers,
     Newcomers,
     Outage,
@@ -59,6 +60,8 @@ def _crowd(crowd: AnyCrowd, times: float) -> AnyCrowd:
     match crowd:
         case Chatters():
             return replace(crowd, pairs=_count(crowd.pairs, times), per_s=crowd.per_s * times)
+        case ClosedLoop():
+            return replace(crowd, pairs=_count(crowd.pairs, times))
         case Lurkers():
             members = _count(crowd.members, times)
             return replace(crowd, people=min(members, _count(crowd.people, times)), members=members)
@@ -76,6 +79,8 @@ def _count(count: int, times: float) -> int:
 
 
 def _fault(fault: AnyFault, times: float) -> AnyFault:
+    if isinstance(fault, Pause):
+        fault = replace(fault, every_s=fault.every_s * times)
     if isinstance(fault, Pause | BadLink | Outage):
         return replace(fault, at_s=fault.at_s * times, for_s=fault.for_s * times)
     return replace(fault, at_s=fault.at_s * times)
