@@ -1,11 +1,13 @@
-"""`hodhod-loadtest`: the demo and the benchmarks; scenarios, reports, comparisons as they come."""
+"""`hodhod-loadtest`: the demo, the benchmarks, and scenarios."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, Final
 
 import click
 import msgspec
@@ -15,6 +17,7 @@ from hodhod import HodhodError
 from hodhod_loadtest.bench import report, suite
 from hodhod_loadtest.bench.commands import stall as stall_command
 from hodhod_loadtest.bench.environment import environment
+from hodhod_loadtest.bench.figures import BenchFailed
 from hodhod_loadtest.bench.target import Plan
 from hodhod_loadtest.demo.story import PromiseBroken, tell_story
 from hodhod_loadtest.local_server import ServerFailed
@@ -22,16 +25,20 @@ from hodhod_loadtest.locusts.command import locust_worker, locustfile
 from hodhod_loadtest.planning.command import plan_command
 from hodhod_loadtest.reporting.commands import compare as compare_command
 from hodhod_loadtest.reporting.commands import report as report_command
+from hodhod_loadtest.running.companion import InsideFailed
+from hodhod_loadtest.running.progress import Teller
+from hodhod_loadtest.running.rehearsal import Options, rehearse
+from hodhod_loadtest.running.verdict import judge, write_summary
+from hodhod_loadtest.running.verdict import lines as verdict_lines
+from hodhod_loadtest.scenarios.loading import ScenarioInvalid, load
+from hodhod_loadtest.scenarios.model import Scenario
 from hodhod_loadtest.selftest.measure import Size, measure
 from hodhod_loadtest.signups.cases import CASES, Case
 from hodhod_loadtest.signups.verdict import Verdict
 from hodhod_loadtest.signups.wave import Run, Wave, compared, run_wave
 
-
-class NotYet(click.ClickException):
-    """Something that has a name already and nothing behind it."""
-
-    exit_code = 2
+SURGE: Final = "surge_70k"
+ABOVE_0: Final = click.FloatRange(0, min_open=True)
 
 
 @click.group()
@@ -203,9 +210,93 @@ def self_test(scale: float, out: Path) -> None:
         raise click.ClickException("a generator like this would measure itself")
 
 
+def _played(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of whatever plays a scenario."""
+    for option in (
+        click.option("--scale-people", type=ABOVE_0, help="So many times as many people."),
+        click.option("--scale-time", type=ABOVE_0, help="So many times the file's seconds."),
+        click.option("--real-time", is_flag=True, help="The file's seconds are seconds."),
+        click.option(
+            "--share",
+            type=click.FloatRange(0, 1, min_open=True),
+            default=1.0,
+            show_default=True,
+            help="Of the whole length, as steep: as many come a second, and fewer in all.",
+        ),
+        click.option("--seed", type=int, help="Instead of the scenario's own."),
+        click.option("--without-control", is_flag=True, help="Leave the negative control out."),
+    ):
+        command = option(command)
+    return command
+
+
 @main.command()
+@click.argument("names", metavar="SCENARIO...", nargs=-1, required=True)
+@_played
+@click.option("--out", type=click.Path(path_type=Path), default=Path("build/runs"))
+def run(names: tuple[str, ...], out: Path, **options: Any) -> None:
+    """Play scenarios against private servers: those that come with us by name, or TOML files.
+
+    Leaves OUT/SCENARIO/recording.json and summary.json; exit 1 unless every goal was kept.
+
+    \b
+    Examples:
+      hodhod-loadtest run chat
+      hodhod-loadtest run provider_outage reconnect_storm --scale-people 0.2
+      hodhod-loadtest run my.toml --seed 7 --out build/mine
+    """
+    scenarios = [_load(name) for name in names]
+    words = [
+        _play(scenario, Options(name=name, out=out / scenario.name, **options))
+        for name, scenario in zip(names, scenarios, strict=True)
+    ]
+    _require_passed(words)
+
+
+@main.command()
+@_played
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/surge"))
-def surge(out: Path) -> None:
-    """The surge scenario: not part of this release yet."""
-    del out
-    raise NotYet("the surge scenario is not part of this release yet")
+def surge(out: Path, **options: Any) -> None:
+    """70,000 people sign up and 30,000 return while others chat; then again without isolation.
+
+    About 19 minutes of two cores. Leaves OUT/recording.json and summary.json; exit 1 unless every
+    goal was kept.
+
+    \b
+    Examples:
+      hodhod-loadtest surge
+      hodhod-loadtest surge --share 0.1
+    """
+    _require_passed([_play(_load(SURGE), Options(name=SURGE, out=out, **options))])
+
+
+def _load(name: str) -> Scenario:
+    try:
+        return load(name)
+    except ScenarioInvalid as complaint:
+        raise click.ClickException(str(complaint)) from None
+
+
+def _play(scenario: Scenario, options: Options) -> str:
+    """The verdict in a word."""
+    suite.allow_many_sockets()
+    teller = Teller(lambda line: click.echo(line, err=True))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            recording = runner.run(rehearse(scenario, options, teller))
+        except (ServerFailed, InsideFailed, BenchFailed, ConnectionError) as failure:
+            raise click.ClickException(f"{scenario.name}: {failure}") from None
+    summary = judge(recording)
+    recording.write(options.out / "recording.json")
+    write_summary(recording, summary, options.out / "summary.json")
+    for line in verdict_lines(recording, summary):
+        click.echo(line)
+    click.echo(f"  {options.out / 'recording.json'}", err=True)
+    return summary.word
+
+
+def _require_passed(words: Sequence[str]) -> None:
+    if "void" in words:
+        raise click.ClickException("the generator was late, so a run says nothing: see why")
+    if any(word != "pass" for word in words):
+        raise click.ClickException("not every goal was kept")

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -75,26 +75,31 @@ def _listen(stack: contextlib.ExitStack, port: int) -> None:
 
 @contextlib.asynccontextmanager
 async def local_server(
-    settings: Mapping[str, str] | None = None, port: int | None = None
+    settings: Mapping[str, str] | None = None,
+    port: int | None = None,
+    *,
+    arguments: Sequence[str] = (),
 ) -> AsyncIterator[LocalServer]:
-    """Start `hodhod up` with extra settings (`HODHOD__…`), on a block of ports of its own unless
-    its caller holds one that begins at `port`. Raises `ServerFailed`.
+    """Start `hodhod up` with extra settings (`HODHOD__…`) and arguments, on a block of ports of its
+    own unless its caller holds one that begins at `port`. Raises `ServerFailed`.
     """
     with contextlib.ExitStack() as stack:
         root = _new_root()
         stack.callback(shutil.rmtree, root, ignore_errors=True)
         base = stack.enter_context(port_block()) if port is None else port
-        async with _running(root, base, settings or {}) as url:
+        async with _running(root, ("--port", str(base), *arguments), settings or {}) as url:
             yield LocalServer(url, base, root / "data", root / "server.log")
 
 
 @contextlib.asynccontextmanager
-async def _running(root: Path, port: int, settings: Mapping[str, str]) -> AsyncIterator[str]:
+async def _running(
+    root: Path, arguments: Sequence[str], settings: Mapping[str, str]
+) -> AsyncIterator[str]:
     log = root / "server.log"
     with log.open("wb") as log_file:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "hodhod_server", "up",
-            "--data-dir", str(root / "data"), "--port", str(port),
+            "--data-dir", str(root / "data"), *arguments,
             stdout=asyncio.subprocess.PIPE,
             stderr=log_file,
             env={**_ours(), **settings},

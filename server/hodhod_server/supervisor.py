@@ -41,6 +41,7 @@ _HOST: Final = "HODHOD__LISTEN__HOST"
 _PORT: Final = "HODHOD__LISTEN__PORT"
 _SHARED_PORT: Final = "HODHOD__LISTEN__SHARED_PORT"
 _STDERR: Final = 2
+TOGETHER: Final = "all"
 _POLL_S: Final = 0.05
 log = logs.get("supervisor")
 
@@ -56,6 +57,8 @@ class Options:
 
     gateways: int
     signups: int = 1
+    is_one_process: bool = False
+    """All roles together: a surge of newcomers is then felt by those who are inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +237,9 @@ async def _keep_alive(
 
 def _plan(options: Options, ports: Ports) -> Iterator[tuple[str, str, dict[str, str]]]:
     """Role, name and sockets of each process."""
+    if options.is_one_process:
+        yield TOGETHER, TOGETHER, {_PORT: str(ports.gateway), _SHARED_PORT: "0"}
+        return
     for index in range(options.gateways):
         own = {_PORT: str(ports.gateway_own(index)), _SHARED_PORT: str(ports.gateway)}
         yield "gateway", f"gateway-{index}", own

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from hodhod_loadtest.bench.accounting import Use
-from hodhod_loadtest.signups.arrivals import FrontLoaded
+from hodhod_loadtest.shapes.times import poisson
 from hodhod_loadtest.signups.cases import CASES
 from hodhod_loadtest.signups.crowd import Draws, Person, people
 from hodhod_loadtest.signups.journey import Account
@@ -30,12 +30,13 @@ def _came(code_s: float | None, in_s: float | None, due_s: float = 100.0) -> Acc
 
 
 def test_three_of_five_come_in_the_first_third() -> None:
-    times = list(FrontLoaded(6000, 600).times_s(random.Random(1)))
+    arrivals = Wave(people=6000, seconds=600).arrivals
+    times = list(poisson(arrivals, random.Random(1)))
     assert times == sorted(times)
-    assert sum(time < 200 for time in times) == 3600
+    assert 3450 < sum(time < 200 for time in times) < 3750
     assert len(times) == 6000
     assert times[-1] < 600
-    assert FrontLoaded(60_000, 600).peak_per_s == pytest.approx(180)
+    assert Wave(people=60_000, seconds=600).arrivals.peak_per_s == pytest.approx(180)
 
 
 def test_those_who_never_got_a_code_count() -> None:

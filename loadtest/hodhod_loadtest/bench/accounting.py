@@ -23,6 +23,7 @@ from typing import Final, Self
 from hodhod_loadtest.bench.figures import BenchFailed, rounded
 
 PROC: Final = Path("/proc")
+PAGE_KIB: Final = os.sysconf("SC_PAGE_SIZE") // 1024
 _BUSY: Final = (0, 1, 2, 5, 6, 7)  # of `cpu` in /proc/stat; not idle, iowait, nor guests (in user)
 
 
@@ -137,9 +138,22 @@ class ServerProcesses:
 
     def read(self) -> Use:
         """What was used until now, also by what was started again."""
+        self._note_new()
+        return self._use({stat.pid: stat for stat in _read_stats()})
+
+    def read_with_memory(self) -> tuple[Use, dict[str, int]]:
+        """The same with what is resident, in KiB, at one look. What processes of a label share, as
+        the backends of PostgreSQL do, counts once.
+        """
+        self._note_new()
+        stats = {stat.pid: stat for stat in _read_stats()}
+        return self._use(stats), self._rss_kib(stats)
+
+    def _note_new(self) -> None:
         if self._data_dir is not None:
             self._labels |= _labels_told(self._data_dir)
-        stats = {stat.pid: stat for stat in _read_stats()}
+
+    def _use(self, stats: Mapping[int, Stat]) -> Use:
         ticks = Counter(ticks_by_label(stats, self._labels))
         ticks.update(self._moved)
         return Use(
@@ -148,6 +162,24 @@ class ServerProcesses:
             generator_s=time.process_time(),
             busy_s=parse_busy((PROC / "stat").read_text()) / self._ticks_per_s,
         )
+
+    def tree(self, pid: int) -> list[int]:
+        """A process of the server and all below it."""
+        stats = {stat.pid: stat for stat in _read_stats()}
+        return [one for one in stats if _label(one, stats, {pid: "below"}) is not None]
+
+    def _rss_kib(self, stats: Mapping[int, Stat]) -> dict[str, int]:
+        private: Counter[str] = Counter()
+        shared: dict[str, int] = {}
+        for pid in stats:
+            label = _label(pid, stats, self._labels)
+            if label is not None:
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    pages = (PROC / str(pid) / "statm").read_text().split()
+                    own_kib, shared_kib = (int(count) * PAGE_KIB for count in pages[1:3])
+                    private[label] += own_kib - shared_kib
+                    shared[label] = max(shared.get(label, 0), shared_kib)
+        return {label: kib + shared[label] for label, kib in private.items()}
 
     def pss_kib(self, label: str) -> int:
         """Memory of these processes, what they share divided by who shares it."""

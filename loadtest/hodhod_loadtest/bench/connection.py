@@ -18,6 +18,7 @@ from hodhod_loadtest.bench import websocket
 from hodhod_loadtest.bench.websocket import FrameReader, WebSocketError
 
 PATIENCE_S: Final = 30.0
+PAGE_EVENTS: Final = 200
 SUBPROTOCOL: Final = "hodhod.v1.msgpack"
 _NORMAL_CLOSURE: Final = (1000).to_bytes(2)
 _Map = dict[str, Any]
@@ -65,6 +66,8 @@ class Connection(asyncio.Protocol):
         self._refs = itertools.count(1)
         self._replies: dict[int, asyncio.Future[_Map]] = {}
         self._is_closing = False
+        self.reconnect_within_s = 0.0
+        """Over how long those who lose their connection are to spread their return."""
 
     @classmethod
     async def open(cls, door: Door, token: str, listener: Listener) -> Self:
@@ -80,15 +83,20 @@ class Connection(asyncio.Protocol):
                 loop = asyncio.get_running_loop()
                 await loop.create_connection(lambda: self, self._door.host, self._door.port)
                 await self._upgraded
-                await self._ask("hello", agent="bench")
+                welcome = await self._ask("hello", agent="bench")
+                self.reconnect_within_s = welcome.get("reconnect_within_ms", 0) / 1000
         except BaseException:
             self._abort()
             raise
 
-    async def sync(self, positions: Mapping[int, int]) -> None:
+    async def sync(self, positions: Mapping[int, int]) -> _Map:
         """Ask what was missed, as a client does after every welcome."""
         told = [{"chat": chat, "seq": seq} for chat, seq in positions.items()]
-        await self._ask("sync", positions=told)
+        return await self._ask("sync", positions=told)
+
+    async def history(self, chat: int, after: int) -> _Map:
+        """The page of a chat's log that follows."""
+        return await self._ask("history", chat=chat, after=after, limit=PAGE_EVENTS)
 
     async def open_chat(self, user: int) -> int:
         """The private chat with a user."""

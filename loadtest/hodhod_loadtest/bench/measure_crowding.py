@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
-import math
 import random
-import re
 import threading
 import time
 import urllib.request
@@ -27,6 +25,7 @@ from hodhod_loadtest.bench.measure_files import MIB, line_to
 from hodhod_loadtest.bench.pacing import ConstantPacer
 from hodhod_loadtest.bench.people import pair_up
 from hodhod_loadtest.bench.target import Plan, Target, open_target
+from hodhod_loadtest.exposition import LOOP_LAG, Histogram, find_p99, histogram
 
 MESSAGES: Final = "message_p99_during_uploads_ratio"
 LAG: Final = "media_loop_lag_p99_ms"
@@ -36,7 +35,6 @@ UPLOAD_MIB_S: Final = 2.0
 MESSAGES_S: Final = 1000
 STRETCHES: Final = 2
 PIECE_BYTES: Final = 64 * 1024
-_BUCKET: Final = re.compile(r'^hodhod_loop_lag_seconds_bucket\{.*?le="([^"]+)"\} (\S+)$', re.M)
 
 
 async def crowding(plan: Plan) -> list[Figure | LeftOut]:
@@ -146,10 +144,10 @@ def _send(line: http.client.HTTPConnection, tus: dict[str, str], over: threading
     line.getresponse().read()
 
 
-async def _lags(target: Target) -> dict[float, float]:
+async def _lags(target: Target) -> Histogram:
     """How often the media process's loop was at most so late, until now."""
     text = await asyncio.to_thread(_read, urljoin(target.media_url, "/metrics"))
-    return {float(edge): float(count) for edge, count in _BUCKET.findall(text)}
+    return histogram(text, LOOP_LAG)
 
 
 def _read(url: str) -> str:
@@ -157,10 +155,9 @@ def _read(url: str) -> str:
         return str(answer.read(), "utf-8")
 
 
-def _p99(before: dict[float, float], after: dict[float, float]) -> float:
-    """The edge of the bucket that has it. Raises `BenchFailed` where nothing was counted."""
-    counts = {edge: after[edge] - before.get(edge, 0.0) for edge in sorted(after)}
-    total = counts.get(math.inf, 0.0)
-    if not total:
+def _p99(before: Histogram, after: Histogram) -> float:
+    """Raises `BenchFailed` where nothing was counted."""
+    told = find_p99(before, after)
+    if told is None:
         raise BenchFailed("the media process does not tell how late its loop is")
-    return next(edge for edge, count in counts.items() if count >= 0.99 * total)
+    return told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Final
 
 from hodhod_loadtest.bench.accounting import share_elsewhere
@@ -11,20 +10,20 @@ from hodhod_loadtest.bench.connection import Connection
 from hodhod_loadtest.bench.crowd import Crowd, gathered
 from hodhod_loadtest.bench.figures import Figure, LeftOut, percentile, rounded
 from hodhod_loadtest.bench.loops import ClosedRun
-from hodhod_loadtest.bench.people import Person, http_client
+from hodhod_loadtest.bench.people import found
 from hodhod_loadtest.bench.population import settle
 from hodhod_loadtest.bench.target import Plan, Target, open_target
 
 FANOUT: Final = "fanout_deliveries_per_server_cpu_s"
 LARGE_POST: Final = "post_to_100k_group_last_online_s"
-ADDED_AT_ONCE: Final = 200
 
 
 async def fanout(plan: Plan) -> list[Figure | LeftOut]:
     """Closed loop in one group whose members are all online: deliveries for a CPU-second."""
     async with open_target(plan) as target:
         people = await settle(target.data_dir, plan.group_online)
-        chat = await found(plan, target, people)
+        plan.tell(f"a group of {len(people)} is founded")
+        chat = await found(people, target.api_url)
         async with gathered(people, target.door) as (crowd, writer):
             runs = []
             for number in range(1, plan.runs + 1):
@@ -70,7 +69,8 @@ async def large_post(plan: Plan) -> list[Figure | LeftOut]:
     """Posts to a group of which a tenth is online: seconds until the last of these has it."""
     async with open_target(plan) as target:
         people = await settle(target.data_dir, plan.large_group_members)
-        chat = await found(plan, target, people)
+        plan.tell(f"a group of {len(people)} is founded")
+        chat = await found(people, target.api_url)
         plan.tell(f"{LARGE_POST}: {plan.large_group_online} members connect")
         async with gathered(people[: plan.large_group_online], target.door) as (crowd, writer):
             latencies_s, before = [], target.processes.read()
@@ -92,18 +92,3 @@ async def large_post(plan: Plan) -> list[Figure | LeftOut]:
             },
         )
     ]
-
-
-async def found(plan: Plan, target: Target, people: Sequence[Person]) -> int:
-    """A group of these people, founded by the first."""
-    plan.tell(f"a group of {len(people)} is founded")
-    users = [person.user for person in people]
-    async with http_client(target.api_url, people[0].token) as http:
-        founding = {"kind": "group", "title": "bench", "members": users[1:ADDED_AT_ONCE]}
-        async with http.post("/v1/chats", json=founding) as response:
-            chat: int = (await response.json())["chat"]
-        for first in range(ADDED_AT_ONCE, len(users), ADDED_AT_ONCE):
-            added = {"users": users[first : first + ADDED_AT_ONCE]}
-            async with http.post(f"/v1/chats/{chat}/members", json=added) as response:
-                await response.read()
-    return chat

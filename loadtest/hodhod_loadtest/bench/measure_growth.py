@@ -16,8 +16,7 @@ from hodhod_loadtest.bench.crowd import Crowd
 from hodhod_loadtest.bench.figures import Figure, LeftOut, rounded
 from hodhod_loadtest.bench.flights import Flights, Wire, connected
 from hodhod_loadtest.bench.loops import ClosedRun
-from hodhod_loadtest.bench.measure_groups import found
-from hodhod_loadtest.bench.people import Pair, pair_up
+from hodhod_loadtest.bench.people import Pair, found, pair_up
 from hodhod_loadtest.bench.population import settle
 from hodhod_loadtest.bench.target import Plan, Target, open_target
 
@@ -103,7 +102,7 @@ async def members(plan: Plan) -> list[Figure | LeftOut]:
         [pair] = await pair_up(people[:2], target.api_url)
         series: _Series = []
         for size in plan.grown_members:
-            chat = pair.chat if size == 2 else await found(plan, target, people[:size])
+            chat = pair.chat if size == 2 else await found(people[:size], target.api_url)
             wanted = Pair(pair.writer, pair.reader, chat)
             async with connected([wanted], target.door) as (wires, flights):
                 measured = _Pairs(plan, target, wires, flights)

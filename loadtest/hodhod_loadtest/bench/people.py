@@ -14,6 +14,7 @@ import aiohttp
 from hodhod_loadtest.bench.figures import BenchFailed
 
 AT_ONCE: Final = 16  # enough to keep one sign-up process busy
+ADDED_AT_ONCE: Final = 200
 _DEVICE: Final = {"name": "bench", "platform": "python"}
 _CODE: Final = re.compile(r"\d{6}")
 
@@ -109,3 +110,17 @@ async def pair_up(people: Sequence[Person], api_url: str) -> list[Pair]:
                 await response.read()
         pairs.append(Pair(writer, reader, chat))
     return pairs
+
+
+async def found(people: Sequence[Person], api_url: str) -> int:
+    """A group of these people, founded by the first."""
+    users = [person.user for person in people]
+    async with http_client(api_url, people[0].token) as http:
+        founding = {"kind": "group", "title": "bench", "members": users[1:ADDED_AT_ONCE]}
+        async with http.post("/v1/chats", json=founding) as response:
+            chat: int = (await response.json())["chat"]
+        for first in range(ADDED_AT_ONCE, len(users), ADDED_AT_ONCE):
+            added = {"users": users[first : first + ADDED_AT_ONCE]}
+            async with http.post(f"/v1/chats/{chat}/members", json=added) as response:
+                await response.read()
+    return chat

@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 
+import numpy
+
 from hodhod_loadtest.recording import histograms
 from hodhod_loadtest.recording.model import (
     Happening,
@@ -23,14 +25,19 @@ from hodhod_loadtest.recording.model import (
 
 PROMISES_MAX: Final = 5_000
 SETTLED_S: Final = 30
+VIOLATIONS_MAX: Final = 100
 
 
 class Recorder:
-    """`clock` is the generator's; every `due_s` and `at_s` is its time."""
+    """`clock` is the generator's; every `due_s` and `at_s` is its time.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    Processes of one machine share their monotonic clock: given the same `started_s`, each takes
+    down its part, and one of them absorbs the others'.
+    """
+
+    def __init__(self, clock: Callable[[], float], started_s: float | None = None) -> None:
         self._clock = clock
-        self._started_s = clock()
+        self._started_s = clock() if started_s is None else started_s
         self._fresh: defaultdict[str, dict[int, array[int]]] = defaultdict(dict)
         self._folded: defaultdict[str, dict[int, list[str]]] = defaultdict(dict)
         self._numbers: defaultdict[str, dict[int, int]] = defaultdict(dict)
@@ -41,6 +48,17 @@ class Recorder:
         self.happenings: list[Happening] = []
         self.promises: list[Promised] = []
         self.violations: list[str] = []
+
+    def begin(self, started_s: float) -> None:
+        """Forget everything: a recording that began then."""
+        self._started_s = started_s
+        self._promises = 0
+        for taken in (self._fresh, self._folded, self._numbers, self._counts):
+            taken.clear()
+        for kept in (self.server, self.providers):
+            kept.clear()
+        for told in (self.happenings, self.promises, self.violations):
+            told.clear()
 
     def now_s(self) -> float:
         """Seconds since the start."""
@@ -58,8 +76,37 @@ class Recorder:
 
     def count(self, name: str, number: int = 1) -> None:
         """Something happened now."""
-        second, seconds = int(self.now_s()), self._counts[name]
+        second, seconds = max(0, int(self.now_s())), self._counts[name]
         seconds[second] = seconds.get(second, 0) + number
+
+    def totals(self) -> dict[str, int]:
+        """Everything that was counted so far."""
+        return {name: sum(seconds.values()) for name, seconds in self._counts.items()}
+
+    def quantile_s(self, kind: str, share: float, second: int) -> float | None:
+        """Of what was due in a second that is not folded yet and has come; `None` of nothing."""
+        latencies = self._fresh[kind].get(second)
+        if not latencies:
+            return None
+        return float(numpy.quantile(numpy.frombuffer(latencies, dtype=numpy.int64), share)) / 1e6
+
+    def violated(self, what: str) -> None:
+        """Something that must not be; the first ones are told, all are to be counted."""
+        if len(self.violations) < VIOLATIONS_MAX:
+            self.violations.append(what)
+
+    def absorb(self, part: Recording) -> None:
+        """Add what another process took down of the same run."""
+        for kind, slices in part.latencies.items():
+            for piece in slices:
+                self._add(kind, piece.at_s, piece.histogram, piece.count)
+        for name, seconds in part.counts.items():
+            for at_s, number in seconds:
+                own = self._counts[name]
+                own[at_s] = own.get(at_s, 0) + number
+        self.happenings += part.happenings
+        for what in part.violations:
+            self.violated(what)
 
     def happened(self, kind: str, what: str) -> None:
         """A fault, or what the server did."""
@@ -106,8 +153,11 @@ class Recorder:
             for at_s in [at_s for at_s in seconds if at_s < second]:
                 latencies = seconds.pop(at_s)
                 encoded = histograms.encode(histograms.folded(latencies))
-                self._folded[kind].setdefault(at_s, []).append(encoded)
-                self._numbers[kind][at_s] = self._numbers[kind].get(at_s, 0) + len(latencies)
+                self._add(kind, at_s, encoded, len(latencies))
+
+    def _add(self, kind: str, second: int, encoded: str, number: int) -> None:
+        self._folded[kind].setdefault(second, []).append(encoded)
+        self._numbers[kind][second] = self._numbers[kind].get(second, 0) + number
 
 
 def _one(encoded: list[str]) -> str:

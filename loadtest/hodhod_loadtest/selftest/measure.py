@@ -24,11 +24,12 @@ from hodhod_loadtest.carriers.law import Law
 from hodhod_loadtest.carriers.street import Line, open_street
 from hodhod_loadtest.http.client import Client, Peer
 from hodhod_loadtest.selftest.connected import resident_kib
-from hodhod_loadtest.signups.arrivals import FrontLoaded
-from hodhod_loadtest.signups.crowd import Draws, people
+from hodhod_loadtest.shapes.curve import Curve
+from hodhod_loadtest.shapes.times import poisson
+from hodhod_loadtest.signups.coming import Coming
 from hodhod_loadtest.signups.door import Door
-from hodhod_loadtest.signups.journey import Account, Newcomer, Surroundings
-from hodhod_loadtest.signups.punctuality import calm_collector, pace
+from hodhod_loadtest.signups.journey import Surroundings
+from hodhod_loadtest.signups.punctuality import calm_collector
 
 LINE: Final = Line(name="first", kind="kavenegar", law=Law(median_s=0.5, slow=0.0, lost=0.0))
 AT_ONCE: Final = 64
@@ -131,7 +132,7 @@ async def _ask_often(peer: Peer, count: int) -> None:
 async def _memory(url: str, size: Size) -> Finding:
     """People who have a challenge and wait for a text that never comes, each on a long poll."""
     async with Client() as client, asyncio.TaskGroup() as tasks:
-        crowd = Crowd(Door(client, url), Handsets())
+        crowd = _crowd(Door(client, url), Handsets())
         waiting = await _let_wait(crowd, tasks, size.waiting // 10)
         before_kib = resident_kib()
         waiting += await _let_wait(crowd, tasks, size.waiting)
@@ -155,7 +156,9 @@ async def _memory_of_connected(gateway: int, size: Size) -> Finding:
     return Finding("memory of one who is connected, KiB", 20.0, float(told), is_most=True)
 
 
-async def _let_wait(crowd: Crowd, tasks: asyncio.TaskGroup, count: int) -> list[asyncio.Task[None]]:
+async def _let_wait(
+    crowd: Coming, tasks: asyncio.TaskGroup, count: int
+) -> list[asyncio.Task[None]]:
     """So many more: each asked for a code, heard that it is on its way, and waits."""
     wanted = crowd.around.door.requests + 3 * count
     waiting = []
@@ -182,41 +185,22 @@ async def _journeys(core: int, count: int, per_s: float) -> _Journeys:
     async with open_street([LINE], seed=1) as street:
         carrier = f"http://127.0.0.1:{street.port}"
         async with _stub(core, carrier) as stub, Client() as client:
-            crowd = Crowd(Door(client, stub.url), street.handsets)
+            crowd = _crowd(Door(client, stub.url), street.handsets)
             with calm_collector():
                 before_s = time.process_time()
-                await crowd.come(FrontLoaded(count, count / per_s))
+                curve = Curve.front_loaded(count, count / per_s)
+                await crowd.come(poisson(curve, random.Random(1)))
                 used_s = time.process_time() - before_s
     inside = sum(account.in_s is not None for account in crowd.accounts)
     return _Journeys(inside, used_s, percentile(crowd.lags_s, 0.99))
 
 
-class Crowd:
+def _crowd(door: Door, handsets: Handsets) -> Coming:
     """Newcomers who type at once."""
-
-    def __init__(self, door: Door, handsets: Handsets) -> None:
-        self.accounts: list[Account] = []
-        self.lags_s: list[float] = []
-        self.around = Surroundings(
-            door=door, handsets=handsets, hear=lambda sender, text: None, typing_s=(0.2, 0.6)
-        )
-        self._people = people(random.Random(1))
-
-    async def come(self, arrivals: FrontLoaded) -> None:
-        """All of them."""
-        async with asyncio.TaskGroup() as tasks:
-
-            def let_come(due_s: float) -> None:
-                tasks.create_task(self.one(due_s))
-
-            await pace(arrivals.times_s(random.Random(1)), let_come)
-
-    async def one(self, due_s: float) -> None:
-        """The next one."""
-        person, account = next(self._people), Account(due_s)
-        self.accounts.append(account)
-        self.lags_s.append(time.monotonic() - due_s)
-        await Newcomer(person, self.around, Draws(1, person)).sign_up(account)
+    around = Surroundings(
+        door=door, handsets=handsets, hear=lambda sender, text: None, typing_s=(0.2, 0.6)
+    )
+    return Coming(around, seed=1)
 
 
 @dataclass(frozen=True, slots=True)

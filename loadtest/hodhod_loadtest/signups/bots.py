@@ -14,7 +14,7 @@ import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -72,11 +72,25 @@ KINDS: Final = (
 _SHARES: Final = tuple(itertools.accumulate(kind.share for kind in KINDS))
 
 
-class Flood:
-    """All of them, evenly over the whole wave."""
+def _as_usual(stage: Stage) -> Sequence[float]:
+    """Evenly over the whole wave."""
+    chance, count = stage.chance("bots"), round(stage.people * FOR_EACH_NEWCOMER)
+    return sorted(chance.uniform(0, stage.seconds) for _ in range(count))
 
-    def __init__(self) -> None:
+
+class Flood:
+    """All of them. `addresses`: as many as newcomers call for, unless told."""
+
+    def __init__(
+        self,
+        times_s: Callable[[Stage], Sequence[float]] = _as_usual,
+        addresses: int | None = None,
+        answered: Callable[[str], None] = lambda word: None,
+    ) -> None:
         self.lags_s: list[float] = []
+        self._plan = times_s
+        self._addresses = addresses
+        self._answered = answered
         self._answers: Counter[str] = Counter()
         self._tickets: list[str] = ["made up"]
 
@@ -85,10 +99,9 @@ class Flood:
 
     async def act(self, stage: Stage) -> None:
         """Each at its time, whatever became of the others."""
-        chance = stage.chance("bots")
-        count = round(stage.people * FOR_EACH_NEWCOMER)
-        times_s = sorted(chance.uniform(0, stage.seconds) for _ in range(count))
-        addresses = max(1, round(stage.people * ADDRESSES_FOR_EACH))
+        chance = stage.chance("what bots do")
+        times_s = self._plan(stage)
+        addresses = self._addresses or max(1, round(stage.people * ADDRESSES_FOR_EACH))
         async with http_client() as http, asyncio.TaskGroup() as tasks:
             door = Door(http, stage.signup_url)
 
@@ -126,7 +139,9 @@ class Flood:
             told = await door.start(body, headers)
         if told.status == 202 and len(self._tickets) < KEPT_TICKETS:
             self._tickets.append(str(told.body["ticket"]))
-        self._answers[told.code or str(told.status)] += 1
+        word = told.code or str(told.status)
+        self._answers[word] += 1
+        self._answered(word)
 
 
 def address(number: int) -> str:

@@ -28,6 +28,7 @@ VOICE_AT_S: Final = 45.0
 MESSAGE_AT_S: Final = 70.0
 BETWEEN_TRIES_S: Final = 1.0
 HAND_OVER_S: Final = 3.0  # as the SDK lets the first answer wait
+PERSIAN: Final = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 _WALL: Final = SystemClock()
 FAILED: Final = ("locked", "expired", "cancelled")
 OVER: Final = ("verified", "accepted", *FAILED)
@@ -68,6 +69,22 @@ class Chance(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """What people do besides what they are told to; shares of them."""
+
+    mistyped: float = 0.0
+    """They type another code first."""
+
+    persian_digits: float = 0.0
+    """Their keyboard is Persian, and so are its digits."""
+
+    offline: float = 0.0
+    """They lose the network while they wait, and everything that was under way."""
+
+    offline_s: tuple[float, float] = (2.0, 20.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What everybody shares."""
 
@@ -78,6 +95,8 @@ class Surroundings:
 
     typing_s: tuple[float, float] = (5.0, 12.0)
     """From a text's arrival until its code is typed, or a text of one's own is written."""
+
+    habits: Habits = Habits()
 
 
 class Newcomer:
@@ -226,6 +245,7 @@ class Newcomer:
             return account.told_s is not None or is_over()
 
         asked_s = account.asked_s or time.monotonic()
+        await self._lose_network()
         if not await self._until(is_told, account, asked_s + VOICE_AT_S):
             self._call_me(account)
             await self._until(is_told, account, asked_s + MESSAGE_AT_S)
@@ -237,6 +257,24 @@ class Newcomer:
         if handset.codes:
             account.code_s = handset.first_at_s
             await self._until(lambda: self._is_proved, account, self._typed_at_s())
+
+    async def _lose_network(self) -> None:
+        """For a while nobody hears of anything; the answer under way is never read."""
+        if not self._does(self._around.habits.offline):
+            return
+        self._follow_not()
+        await self._stay_away(self._chance.uniform(*self._around.habits.offline_s))
+
+    def _follow_not(self) -> None:
+        if self._poll is not None:
+            self._poll.remove_done_callback(self._bell.ring)
+            self._poll.cancel()
+            self._poll = None
+            self._again_s = 0.0
+
+    def _does(self, share: float) -> bool:
+        """Is this one of so many? Costs no draw where nobody does."""
+        return share > 0 and self._chance.uniform(0.0, 1.0) < share
 
     @property
     def _is_proved(self) -> bool:
@@ -253,9 +291,13 @@ class Newcomer:
 
     async def _show_until_in(self, handset: Handset, account: Account) -> None:
         """With the newest code that came; none is needed where the number was proved otherwise."""
+        habits, is_wrong = self._around.habits, self._does(self._around.habits.mistyped)
+        is_persian = self._does(habits.persian_digits)
         while account.in_s is None and self._state not in FAILED:
             is_proved = self._is_proved
-            told = await self._show(None if is_proved else handset.codes[-1], account)
+            code = None if is_proved else _typed(handset.codes[-1], is_wrong, is_persian)
+            is_wrong = False
+            told = await self._show(code, account)
             if told.status == 200:
                 account.in_s = time.monotonic()
                 return
@@ -276,6 +318,12 @@ class Newcomer:
     def _note_promise(self, account: Account, eta: dict[str, float] | None) -> None:
         if eta and account.promised_s is None:
             account.promised_s = time.monotonic() + float(eta["p90"]) - account.due_s
+
+
+def _typed(code: str, is_wrong: bool, is_persian: bool) -> str:
+    """What somebody makes of a code."""
+    typed = code[:-1] + str((int(code[-1]) + 1) % 10) if is_wrong else code
+    return typed.translate(PERSIAN) if is_persian else typed
 
 
 def _left_s(moment_ms: int | None) -> float:

@@ -21,10 +21,14 @@ YOUNG_COLLECTIONS: Final = 50
 NEVER: Final = 1_000_000
 
 
-async def pace(times_s: Iterable[float], fire: Callable[[float], None]) -> None:
-    """Call `fire(due)` at each of these times from now on; `due` is the monotonic clock's."""
+async def pace(
+    times_s: Iterable[float], fire: Callable[[float], None], started_s: float | None = None
+) -> None:
+    """Call `fire(due)` at each of these times, counted from `started_s` or from now on; `due` is
+    the monotonic clock's.
+    """
     loop = asyncio.get_running_loop()
-    started_s = time.monotonic()
+    started_s = time.monotonic() if started_s is None else started_s
     done: asyncio.Future[None] = loop.create_future()
     due = (started_s + time_s for time_s in times_s)
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -85,18 +84,47 @@ class Returner:
         return math.inf if self.back_s is None else self.back_s - self.due_s
 
 
-class Returners:
-    """Half as many as newcomers, in the first half of the wave."""
+Session = Mapping[str, Any]
+"""What a person is told who is let in again."""
 
-    def __init__(self) -> None:
+
+def _in_the_first_half(stage: Stage) -> Sequence[float]:
+    """Half as many as newcomers."""
+    chance, count = stage.chance("returns"), round(stage.people * FOR_EACH_NEWCOMER)
+    return sorted(chance.uniform(0, stage.seconds * WITHIN) for _ in range(count))
+
+
+async def _stay(session: Session) -> None:
+    """Being let in is all they want."""
+
+
+class Returners:
+    """They come at `times_s`; back they are when what they do `inside` is done.
+
+    Where that is refused or breaks, it is tried again, as their programs do.
+    """
+
+    def __init__(
+        self,
+        times_s: Callable[[Stage], Sequence[float]] = _in_the_first_half,
+        inside: Callable[[Session], Awaitable[None]] = _stay,
+        done: Callable[[Returner], None] = lambda person: None,
+        came: Callable[[float], None] = lambda due_s: None,
+    ) -> None:
         self.lags_s: list[float] = []
+        self._plan = times_s
+        self._inside = inside
+        self._done = done
+        self._came = came
+        self._times_s: Sequence[float] = ()
         self._people: list[Returner] = []
         self._answers: Counter[str] = Counter()
         self._clock = time.monotonic
 
     async def prepare(self, stage: Stage) -> None:
         """Give them accounts."""
-        count = round(stage.people * FOR_EACH_NEWCOMER)
+        self._times_s = self._plan(stage)
+        count = len(self._times_s)
         self._people = await asyncio.to_thread(_made, count)
         expired = stage.chance("expired").sample(range(count), round(count * BY_KEY))
         await _settle(stage, self._people, frozenset(expired))
@@ -111,9 +139,10 @@ class Returners:
                 person = next(people)
                 person.due_s = due_s
                 self.lags_s.append(self._clock() - due_s)
-                tasks.create_task(self._return(peer, person))
+                self._came(due_s)
+                tasks.create_task(self._come_back(peer, person))
 
-            await pace(_times_s(stage.chance("returns"), stage, self._people), let_come)
+            await pace(self._times_s, let_come)
 
     async def facts(self, stage: Stage) -> Mapping[str, float]:
         """How it went for them, and whether anybody else was bothered."""
@@ -135,6 +164,10 @@ class Returners:
             - self._answers["refresh_token_invalid"],
         }
 
+    async def _come_back(self, peer: Peer, person: Returner) -> None:
+        await self._return(peer, person)
+        self._done(person)
+
     async def _return(self, peer: Peer, person: Returner) -> None:
         """Until they are back: by token, else by key. What is refused for now is asked again."""
         way = "refresh"
@@ -144,12 +177,23 @@ class Returners:
             word = told.code or str(told.status)
             self._answers[word] += 1
             if told.status == 200:
-                person.back_s = self._clock()
+                if await self._has_settled(told.body, person):
+                    person.back_s = self._clock()
                 return
             if word == "refresh_token_invalid":
                 way = "device-key"
             else:
                 await asyncio.sleep(told.retry_after_s or BETWEEN_TRIES_S)
+
+    async def _has_settled(self, session: Session, person: Returner) -> bool:
+        while self._clock() < person.due_s + GIVE_UP_S:
+            try:
+                await self._inside(session)
+            except (ConnectionError, TimeoutError):
+                await asyncio.sleep(BETWEEN_TRIES_S)
+            else:
+                return True
+        return False
 
 
 def _made(count: int) -> list[Returner]:
@@ -179,10 +223,6 @@ async def _settle(stage: Stage, people: Sequence[Returner], expired: frozenset[i
         await connection.execute("ANALYZE users, devices, refresh_tokens")
     for row in rows:
         by_hash[row["phone_hash"]].device = row["device_id"]
-
-
-def _times_s(chance: random.Random, stage: Stage, people: Sequence[Returner]) -> list[float]:
-    return sorted(chance.uniform(0, stage.seconds * WITHIN) for _ in people)
 
 
 def _request(peer: Peer, person: Returner, way: str) -> bytes:

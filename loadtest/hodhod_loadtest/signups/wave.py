@@ -8,7 +8,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -18,13 +18,14 @@ from hodhod_loadtest.bench.figures import percentile
 from hodhod_loadtest.carriers.street import OUR_LINE, Street, open_street
 from hodhod_loadtest.http.client import Client
 from hodhod_loadtest.local_server import local_server
-from hodhod_loadtest.signups.arrivals import FrontLoaded
+from hodhod_loadtest.shapes.curve import Curve
+from hodhod_loadtest.shapes.times import poisson
 from hodhod_loadtest.signups.cases import Case
-from hodhod_loadtest.signups.crowd import Draws, people
+from hodhod_loadtest.signups.coming import Coming
 from hodhod_loadtest.signups.door import Door, http_client
-from hodhod_loadtest.signups.journey import Account, Newcomer, Surroundings
+from hodhod_loadtest.signups.journey import Surroundings
 from hodhod_loadtest.signups.outcome import Outcome
-from hodhod_loadtest.signups.punctuality import calm_collector, niceness, pace
+from hodhod_loadtest.signups.punctuality import calm_collector, niceness
 from hodhod_loadtest.signups.stage import Companion, Stage
 
 TELL_EVERY_S: Final = 10.0
@@ -48,8 +49,8 @@ class Wave:
     """Of the generator, whose machine the server shares; below 0 it goes before the server."""
 
     @property
-    def arrivals(self) -> FrontLoaded:
-        return FrontLoaded(self.people, self.seconds)
+    def arrivals(self) -> Curve:
+        return Curve.front_loaded(self.people, self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +82,16 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
     """The whole of it. Raises `ServerFailed`."""
     lines = case.lines(wave.arrivals.peak_per_s, wave.seconds)
     async with open_street(lines, wave.seed) as street:
-        environment = {
-            "HODHOD__SIGNUP__PROVIDERS": street.settings(),
-            "HODHOD__SIGNUP__INBOUND_LINES": json.dumps([OUR_LINE]),
-            # Phones pay with their own time; the generator is one machine for all of them.
-            "HODHOD__DOOR__PROOF_GUESSES": "[1,1,1]",
-            "HODHOD__DOOR__TRUSTED_PROXIES": '["127.0.0.0/8"]',
-            **wave.environment,
-        }
+        environment = {**connected_with(street), **wave.environment}
         async with local_server(environment) as server, http_client() as http:
-            url = await _signup_url(http, server.url)
-            crowd = _Crowd(Door(http, url), street, wave, tell)
+            url = (await well_known(http, server.url))["signup"]
+            around = Surroundings(
+                door=Door(http, url),
+                handsets=street.handsets,
+                hear=street.hear,
+                typing_s=wave.typing_s,
+            )
+            crowd = Coming(around, wave.seed)
             stage = Stage(
                 server=server,
                 processes=ServerProcesses.of(server.data_dir),
@@ -108,7 +108,7 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
             street.begin()
             before = stage.processes.read()
             with calm_collector(), niceness(wave.nice):
-                await _together(crowd, companions, stage)
+                await _together(_come(crowd, wave, street, tell), companions, stage)
             use = stage.processes.read() - before
             complaints = await asyncio.to_thread(_complaints, server.log)
             facts: dict[str, float] = {}
@@ -120,21 +120,39 @@ async def run_wave(case: Case, wave: Wave, tell: Callable[[str], None]) -> Run:
             return Run(outcome, lag_p99_s, use, complaints)
 
 
-async def _signup_url(http: Client, server_url: str) -> str:
-    """Raises `ConnectionError`. A gateway that has just started on a busy machine sheds work."""
+def connected_with(street: Street) -> dict[str, str]:
+    """The settings of a server whose texts these carriers carry, and whose newcomers we play."""
+    return {
+        "HODHOD__SIGNUP__PROVIDERS": street.settings(),
+        "HODHOD__SIGNUP__INBOUND_LINES": json.dumps([OUR_LINE]),
+        # Phones pay with their own time; the generator is one machine for all of them.
+        "HODHOD__DOOR__PROOF_GUESSES": "[1,1,1]",
+        "HODHOD__DOOR__TRUSTED_PROXIES": '["127.0.0.0/8"]',
+    }
+
+
+async def well_known(http: Client, server_url: str) -> Mapping[str, str]:
+    """Where everything is. Raises `ConnectionError`.
+
+    A gateway that has just started on a busy machine sheds work.
+    """
     address = f"{server_url}/.well-known/hodhod"
     for _ in range(TRIES):
         with contextlib.suppress(ConnectionError):
-            return str((await http.get_json(address))["signup"])
+            return _addresses(await http.get_json(address))
         await asyncio.sleep(BETWEEN_TRIES_S)
-    return str((await http.get_json(address))["signup"])
+    return _addresses(await http.get_json(address))
 
 
-async def _together(crowd: _Crowd, companions: Sequence[Companion], stage: Stage) -> None:
+def _addresses(told: Mapping[str, object]) -> Mapping[str, str]:
+    return {name: value for name, value in told.items() if isinstance(value, str)}
+
+
+async def _together(coming: Awaitable[None], companions: Sequence[Companion], stage: Stage) -> None:
     async with asyncio.TaskGroup() as tasks:
         for companion in companions:
             tasks.create_task(companion.act(stage))
-        await crowd.come()
+        await coming
 
 
 def _complaints(log: Path) -> Counter[str]:
@@ -152,46 +170,21 @@ def _complaints(log: Path) -> Counter[str]:
     return found
 
 
-class _Crowd:
-    def __init__(self, door: Door, street: Street, wave: Wave, tell: Callable[[str], None]) -> None:
-        self.accounts: list[Account] = []
-        self.lags_s: list[float] = []
-        self._street = street
-        self._wave = wave
-        self._tell = tell
-        self._chance = random.Random(wave.seed)
-        self._people = people(random.Random(wave.seed))
-        self._around = Surroundings(
-            door=door, handsets=street.handsets, hear=street.hear, typing_s=wave.typing_s
+async def _come(coming: Coming, wave: Wave, street: Street, tell: Callable[[str], None]) -> None:
+    """Everybody, and now and then a line that says how it goes."""
+    async with asyncio.TaskGroup() as tasks:
+        telling = tasks.create_task(_keep_telling(coming, street, tell))
+        await coming.come(poisson(wave.arrivals, random.Random(wave.seed)))
+        telling.cancel()
+
+
+async def _keep_telling(coming: Coming, street: Street, tell: Callable[[str], None]) -> None:
+    started_s = time.monotonic()
+    while True:
+        await asyncio.sleep(TELL_EVERY_S)
+        inside = sum(account.in_s is not None for account in coming.accounts)
+        coded = sum(account.code_s is not None for account in coming.accounts)
+        tell(
+            f"{time.monotonic() - started_s:5.0f} s  came {len(coming.lags_s)}, code {coded},"
+            f" in {inside}, sent {street.sent}"
         )
-
-    async def come(self) -> None:
-        """Everybody, each at their time, until the last is in or has given up."""
-        async with asyncio.TaskGroup() as tasks:
-            telling = tasks.create_task(self._keep_telling())
-            async with asyncio.TaskGroup() as crowd:
-                times_s = self._wave.arrivals.times_s(self._chance)
-                await pace(times_s, lambda due_s: self._let_come(crowd, due_s))
-            telling.cancel()
-
-    def _let_come(self, crowd: asyncio.TaskGroup, due_s: float) -> None:
-        crowd.create_task(self._one(due_s))
-
-    async def _one(self, due_s: float) -> None:
-        person = next(self._people)
-        account = Account(due_s)
-        self.accounts.append(account)
-        self.lags_s.append(time.monotonic() - due_s)
-        await Newcomer(person, self._around, Draws(self._wave.seed, person)).sign_up(account)
-
-    async def _keep_telling(self) -> None:
-        started_s = time.monotonic()
-        while True:
-            await asyncio.sleep(TELL_EVERY_S)
-            come = len(self.lags_s)
-            inside = sum(account.in_s is not None for account in self.accounts)
-            coded = sum(account.code_s is not None for account in self.accounts)
-            self._tell(
-                f"{time.monotonic() - started_s:5.0f} s  came {come}, code {coded}, in {inside},"
-                f" sent {self._street.sent}"
-            )

@@ -17,16 +17,16 @@ from hodhod_server import app, settings
 from hodhod_server.app import Role
 from hodhod_server.engines import StartFailed
 from hodhod_server.settings import ListenSettings, Settings
+from hodhod_server.supervisor import TOGETHER
 from hodhod_server.telemetry import logs
 
-ALL: Final = "all"
 _LEAVE_S: Final = 5.0
 
 
 @click.command()
 @click.option(
     "--role",
-    type=click.Choice([*(role.value for role in Role), ALL]),
+    type=click.Choice([*(role.value for role in Role), TOGETHER]),
     required=True,
     help="What to serve.",
 )
@@ -60,7 +60,7 @@ def serve(role: str, host: str | None, port: int | None, until_stdin_ends: bool)
     if until_stdin_ends:
         threading.Thread(target=_leave_when_stdin_ends, daemon=True).start()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(app.run_all(_by_role(loaded) if role == ALL else {Role(role): loaded}))
+        runner.run(app.run_all(_by_role(loaded) if role == TOGETHER else {Role(role): loaded}))
 
 
 def _with(loaded: Settings, listen: ListenSettings) -> Settings:

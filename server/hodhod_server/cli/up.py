@@ -36,7 +36,13 @@ from hodhod_server.telemetry import logs
     show_default="one per core",
     help="Number of gateway processes.",
 )
-def up(data_dir: Path, host: str, port: int, gateways: int) -> None:
+@click.option(
+    "--one-process",
+    is_flag=True,
+    help="All roles in one process, without the borders between them: to compare, or for the"
+    " smallest machine.",
+)
+def up(data_dir: Path, host: str, port: int, gateways: int, one_process: bool) -> None:
     """Run everything here: PostgreSQL, Valkey, migrations and every role.
 
     Prints one line, `ready http://HOST:PORT`, on stdout when every role accepts. Ctrl-C or SIGTERM
@@ -56,6 +62,7 @@ def up(data_dir: Path, host: str, port: int, gateways: int) -> None:
         port=port,
         gateways=gateways,
         signups=loaded.signup.processes,
+        is_one_process=one_process,
     )
     if loaded.database.url or loaded.redis.url:
         click.echo(

@@ -1,0 +1,72 @@
+"""A scenario as it is asked for: scaled, played, and once more without isolation to compare."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from hodhod_loadtest.recording.model import Recording
+from hodhod_loadtest.running.progress import Watcher
+from hodhod_loadtest.running.run import play
+from hodhod_loadtest.running.scene import Setting
+from hodhod_loadtest.scenarios.model import Scale, Scenario
+from hodhod_loadtest.scenarios.scaling import scaled, shortened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How somebody wants it; what is `None` is as the scenario says."""
+
+    name: str
+    out: Path
+    scale_people: float | None = None
+    scale_time: float | None = None
+    real_time: bool = False
+    share: float = 1.0
+    """A shorter stretch, as steep."""
+
+    seed: int | None = None
+    without_control: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the server besides those of the scenario."""
+
+    def scale(self, own: Scale) -> Scale:
+        """The scenario's own, but for what was asked for."""
+        time = 1.0 if self.real_time else own.time
+        return Scale(people=self.scale_people or own.people, time=self.scale_time or time)
+
+    def command(self, seed: int, scale: Scale) -> str:
+        """What reproduces the run."""
+        words = ["hodhod-loadtest", "run", self.name, "--seed", str(seed)]
+        words += ["--scale-people", f"{scale.people:g}", "--scale-time", f"{scale.time:g}"]
+        if self.share != 1:
+            words += ["--share", f"{self.share:g}"]
+        return shlex.join(words)
+
+
+async def rehearse(scenario: Scenario, options: Options, watcher: Watcher) -> Recording:
+    """The whole of it. Raises as `play`."""
+    scale = options.scale(scenario.scale)
+    seed = scenario.seed if options.seed is None else options.seed
+    scenario = msgspec.structs.replace(scenario, seed=seed)
+    command = options.command(seed, scale)
+    watcher.say(f"{scenario.name}: {scenario.about}")
+    played = shortened(scaled(scenario, scale), options.share)
+    recording = await play(
+        played, command, Setting(environment=options.environment), watch=watcher.see
+    )
+    control = scenario.control
+    if control is not None and not options.without_control:
+        watcher.say("the same for a shorter time, with all roles in one process")
+        recording.control = await play(
+            shortened(played, control.share),
+            command,
+            Setting(environment=options.environment, is_one_process=True),
+            patience_s=control.patience_s,
+            watch=watcher.see,
+        )
+    return recording

@@ -1,0 +1,168 @@
+"""A small rehearsal through a real server: a surge, a gateway that dies in it, and the control."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hodhod_loadtest.recording.model import Recording
+from hodhod_loadtest.running.health import health
+from hodhod_loadtest.running.progress import Teller
+from hodhod_loadtest.running.rehearsal import Options, rehearse
+from hodhod_loadtest.running.verdict import judge, lines, write_summary
+from hodhod_loadtest.scenarios.loading import parse
+from hodhod_loadtest.scenarios.model import Stopwatch
+from tests import running
+
+pytestmark = pytest.mark.timeout(240)  # two servers, on two cores that others use as well
+SURGE = """
+about = "A minute's surge in seconds, with a gateway that dies in it."
+
+[[phases]]
+name = "quiet"
+kind = "baseline"
+seconds = 2
+
+[[phases]]
+name = "surge"
+kind = "surge"
+seconds = 4
+
+[[crowds]]
+who = "chatters"
+pairs = 6
+per_s = 60
+
+[[crowds]]
+who = "closed_loop"
+phases = ["quiet"]
+pairs = 1
+
+[[crowds]]
+who = "newcomers"
+phases = ["surge"]
+people = 60
+typing_s = [0.2, 0.6]
+mistyped = 0.1
+persian_digits = 0.5
+shape = { kind = "front_loaded" }
+
+[[crowds]]
+who = "returners"
+phases = ["surge"]
+people = 12
+
+[[carriers]]
+name = "first"
+kind = "kavenegar"
+spare = 4.0
+law = { median_s = 0.3, slow = 0.0, lost = 0.0, receipt_s = 0.2 }
+
+[[carriers]]
+name = "second"
+kind = "smsir"
+spare = 4.0
+listens = true
+law = { median_s = 0.3, slow = 0.0, lost = 0.0, receipt_s = 0.2 }
+
+[[faults]]
+what = "link"
+at_s = 0.5
+for_s = 1
+delay_ms = 5
+cut_after_s = 0.4
+
+[[faults]]
+what = "kill"
+whom = "gateway-0"
+at_s = 3
+
+[[faults]]
+what = "pause"
+whom = "valkey"
+at_s = 4
+for_s = 0.2
+times = 2
+every_s = 0.5
+
+[[slos]]
+name = "everybody is in"
+measure = "signups.in_share"
+goal = 1.0
+is_most = false
+
+[[slos]]
+name = "everybody is back"
+measure = "returns.in_share"
+goal = 1.0
+is_most = false
+
+[[slos]]
+name = "nothing is lost"
+measure = "messages.lost"
+goal = 0
+
+# This machine may be busy with other tests; how late the generator was is not their subject.
+[stopwatch]
+lag_p99_ms_max = 10000
+newcomers_lag_p99_ms_max = 10000
+
+[control]
+share = 0.5
+"""
+
+
+async def _rehearsed(tmp_path: Path) -> Recording:
+    path = tmp_path / "small.toml"
+    options = Options(name=str(path), out=tmp_path, environment=running.environment())
+    said: list[str] = []
+    return await rehearse(parse(SURGE.encode(), path.name), options, Teller(said.append))
+
+
+async def test_a_surge_is_played_recorded_and_judged(tmp_path: Path) -> None:
+    recording = await _rehearsed(tmp_path)
+    summary = judge(recording)
+    said = lines(recording, summary)
+    assert summary.word == "pass", said
+    assert recording.total("in.newcomers") == recording.total("arrived.newcomers") == 60, said
+    assert recording.total("in.returners") == 12, said
+    assert recording.total("refused.code_wrong") > 0, "somebody mistypes"
+    written = recording.total("messages.written")
+    assert written > 360 + 5, "sixty a second, and those of the closed loop"
+    assert recording.total("messages.received") == written, "nothing got lost on the way"
+    assert recording.total("messages.acknowledged") == written
+    assert not recording.violations
+
+    assert {"message", "ack", "closed", "reconnect"} <= set(recording.latencies)
+    assert {"code", "signup", "return", "lag.inside", "lag.outside"} <= set(recording.latencies)
+    assert sum(piece.count for piece in recording.latencies["message"]) in (359, 360, 361)
+    assert {"gateway", "signup", "media", "worker", "postgres", "valkey"} <= set(recording.server)
+    assert any(sample.loop_lag_p99_ms is not None for sample in recording.server["gateway"])
+    assert sum(sample.cpu_s for sample in recording.server["postgres"]) > 0
+    assert recording.providers["first"][-1].verified > 0
+    assert [happening.what for happening in recording.happenings if happening.kind == "fault"] == [
+        "the link is 5 ms late, cut after 0.4 s",
+        "the link is good again",
+        "SIGKILL to gateway-0",
+        *(2 * ["valkey stands still", "valkey goes on"]),
+    ]
+
+    control = recording.control
+    assert control is not None
+    assert control.environment["one_process"] is True
+    assert "all" in control.server
+    assert control.total("arrived.newcomers") == 30
+
+    recording.write(tmp_path / "recording.json")
+    assert Recording.read(tmp_path / "recording.json") == recording
+    write_summary(recording, summary, tmp_path / "summary.json")
+    told = json.loads((tmp_path / "summary.json").read_bytes())
+    assert (told["verdict"], told["signups"], told["returns"], told["lost"]) == ("pass", 60, 12, 0)
+    assert told["negative_control_ratio"] is not None
+
+    assert recording.generator is not None
+    assert recording.generator.lag_p99_ms > 0.01, "no generator is that punctual"
+    recording.generator = health(recording, Stopwatch(lag_p99_ms_max=0.01), 1.0, 2)
+    assert judge(recording).word == "void", "a generator that could not keep up"
