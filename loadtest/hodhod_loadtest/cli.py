@@ -24,12 +24,12 @@ from hodhod_loadtest.local_server import ServerFailed
 from hodhod_loadtest.locusts.command import locust_worker, locustfile
 from hodhod_loadtest.planning.command import plan_command
 from hodhod_loadtest.reporting.commands import compare as compare_command
+from hodhod_loadtest.reporting.commands import lines as verdict_lines
 from hodhod_loadtest.reporting.commands import report as report_command
+from hodhod_loadtest.reporting.report import write_report
 from hodhod_loadtest.running.companion import InsideFailed
 from hodhod_loadtest.running.progress import Teller
 from hodhod_loadtest.running.rehearsal import Options, rehearse
-from hodhod_loadtest.running.verdict import judge, write_summary
-from hodhod_loadtest.running.verdict import lines as verdict_lines
 from hodhod_loadtest.scenarios.loading import ScenarioInvalid, load
 from hodhod_loadtest.scenarios.model import Scenario
 from hodhod_loadtest.selftest.measure import Size, measure
@@ -237,7 +237,8 @@ def _played(command: Callable[..., None]) -> Callable[..., None]:
 def run(names: tuple[str, ...], out: Path, **options: Any) -> None:
     """Play scenarios against private servers: those that come with us by name, or TOML files.
 
-    Leaves OUT/SCENARIO/recording.json and summary.json; exit 1 unless every goal was kept.
+    Leaves recording.json, report.html and summary.json in OUT/SCENARIO; exit 1 unless every goal
+    was kept.
 
     \b
     Examples:
@@ -259,8 +260,8 @@ def run(names: tuple[str, ...], out: Path, **options: Any) -> None:
 def surge(out: Path, **options: Any) -> None:
     """70,000 people sign up and 30,000 return while others chat; then again without isolation.
 
-    About 19 minutes of two cores. Leaves OUT/recording.json and summary.json; exit 1 unless every
-    goal was kept.
+    About 19 minutes of two cores. Leaves recording.json, report.html and summary.json in OUT; exit
+    1 unless every goal was kept.
 
     \b
     Examples:
@@ -286,13 +287,13 @@ def _play(scenario: Scenario, options: Options) -> str:
             recording = runner.run(rehearse(scenario, options, teller))
         except (ServerFailed, InsideFailed, BenchFailed, ConnectionError) as failure:
             raise click.ClickException(f"{scenario.name}: {failure}") from None
-    summary = judge(recording)
     recording.write(options.out / "recording.json")
-    write_summary(recording, summary, options.out / "summary.json")
-    for line in verdict_lines(recording, summary):
+    page = options.out / "report.html"
+    verdict = write_report(recording, page)
+    for line in (f"{scenario.name}: {verdict.word}", *verdict_lines(verdict)):
         click.echo(line)
-    click.echo(f"  {options.out / 'recording.json'}", err=True)
-    return summary.word
+    click.echo(f"  {page}", err=True)
+    return verdict.word
 
 
 def _require_passed(words: Sequence[str]) -> None:

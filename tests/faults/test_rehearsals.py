@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from hodhod_loadtest.judging.verdict import judge
 from hodhod_loadtest.recording.model import Recording
+from hodhod_loadtest.reporting.commands import lines
+from hodhod_loadtest.reporting.report import write_report
 from hodhod_loadtest.running.health import health
 from hodhod_loadtest.running.progress import Teller
 from hodhod_loadtest.running.rehearsal import Options, rehearse
-from hodhod_loadtest.running.verdict import judge, lines, write_summary
 from hodhod_loadtest.scenarios.loading import parse
 from hodhod_loadtest.scenarios.model import Stopwatch
 from tests import running
@@ -123,9 +125,9 @@ async def _rehearsed(tmp_path: Path) -> Recording:
 
 async def test_a_surge_is_played_recorded_and_judged(tmp_path: Path) -> None:
     recording = await _rehearsed(tmp_path)
-    summary = judge(recording)
-    said = lines(recording, summary)
-    assert summary.word == "pass", said
+    verdict = write_report(recording, tmp_path / "report.html")
+    said = lines(verdict)
+    assert verdict.word == "pass", said
     assert recording.total("in.newcomers") == recording.total("arrived.newcomers") == 60, said
     assert recording.total("in.returners") == 12, said
     assert recording.total("refused.code_wrong") > 0, "somebody mistypes"
@@ -157,7 +159,6 @@ async def test_a_surge_is_played_recorded_and_judged(tmp_path: Path) -> None:
 
     recording.write(tmp_path / "recording.json")
     assert Recording.read(tmp_path / "recording.json") == recording
-    write_summary(recording, summary, tmp_path / "summary.json")
     told = json.loads((tmp_path / "summary.json").read_bytes())
     assert (told["verdict"], told["signups"], told["returns"], told["lost"]) == ("pass", 60, 12, 0)
     assert told["negative_control_ratio"] is not None

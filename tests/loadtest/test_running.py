@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from hodhod_loadtest import exposition
 from hodhod_loadtest.cli import main
 from hodhod_loadtest.faults.bad_link import BadLink
+from hodhod_loadtest.judging.verdict import find_measured, judge
 from hodhod_loadtest.recording.model import Phase, Recording, Sample, Slo
 from hodhod_loadtest.recording.recorder import Recorder
 from hodhod_loadtest.running.growing import bottleneck
 from hodhod_loadtest.running.health import health
-from hodhod_loadtest.running.verdict import find_measured, judge
 from hodhod_loadtest.scenarios.model import Stopwatch
 from tests.loadtest.test_recording import Clock, recording
 
@@ -26,12 +26,15 @@ PHASES = [Phase("quiet", "baseline", 0, 10), Phase("wave", "surge", 10, 20)]
 
 def _run(*, surge_ms: float = 12.0, lag_ms: float = 1.0, inside: int = 100) -> Recording:
     """Twenty seconds of messages of 10 ms, and a hundred newcomers who took a minute."""
-    recorder = Recorder(Clock())
+    clock = Clock()
+    recorder = Recorder(clock)
     for second in range(20):
         for _ in range(50):
             due_s, took_ms = 100.0 + second, 10.0 if second < 10 else surge_ms
             recorder.note("message", due_s, due_s + took_ms / 1000)
             recorder.note("lag.inside", due_s, due_s + lag_ms / 1000)
+    recorder.count("messages.received", 1000)
+    clock.now_s = 111.0
     for number in range(100):
         recorder.count("arrived.newcomers")
         if number < inside:

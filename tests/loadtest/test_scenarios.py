@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from hodhod_loadtest.judging.verdict import find_measured
 from hodhod_loadtest.running.carrying import lines
-from hodhod_loadtest.running.verdict import find_measured
 from hodhod_loadtest.scenarios.loading import ScenarioInvalid, load, parse, shipped
 from hodhod_loadtest.scenarios.model import Chatters, Newcomers, Scale
 from hodhod_loadtest.scenarios.scaling import scaled, shortened
@@ -43,7 +43,7 @@ def test_every_scenario_that_comes_with_us_can_be_played(name: str) -> None:
     assert len(lines(played)) == len(played.carriers)
     assert {section.lower() for section in played.server} <= set(Settings.model_fields)
     for slo in played.slos:
-        find_measured(recording(), slo.measure)  # an unknown unit would raise
+        find_measured(recording(), slo.measure)  # an unknown one would raise
 
 
 def test_these_are_the_scenarios_that_come_with_us() -> None:

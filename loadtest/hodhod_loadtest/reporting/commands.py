@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hodhod_loadtest.judging.measures import UnknownMeasure
+from hodhod_loadtest.judging.verdict import Verdict
 from hodhod_loadtest.recording.model import Recording, RecordingUnreadable
 from hodhod_loadtest.reporting import page
 from hodhod_loadtest.reporting.compare import write_comparison
@@ -47,12 +48,8 @@ def report(recording: Path, out: Path | None, language: str) -> None:
         verdict = write_report(told, page_path, _languages(language))
     except UnknownMeasure as error:
         raise click.ClickException(f"{path}: {error}") from error
-    for finding in verdict.findings:
-        mark = "met" if finding.ok else "MISSED"
-        measured = ENGLISH.quantity(finding.measured, finding.unit)
-        goal = ENGLISH.goal(finding.slo.goal, finding.unit, finding.slo.is_most)
-        bounds = ENGLISH.span(finding.low, finding.high, finding.unit)
-        click.echo(f"{mark:6} {finding.slo.name}: {measured} (95 %: {bounds}; {goal})")
+    for line in lines(verdict):
+        click.echo(line)
     click.echo(f"{verdict.word}: {page_path}")
     if verdict.word != "pass":
         raise click.ClickException(verdict.why or "not every goal was met")
@@ -81,6 +78,18 @@ def compare(a: Path, b: Path, out: Path, language: str) -> None:
         click.echo(f"{word:7} {one.measure}: {pair}")
     real, every = len(comparison.real), len(comparison.estimated)
     click.echo(f"{real} of {every} comparisons are more than chance: {out}")
+
+
+def lines(verdict: Verdict) -> list[str]:
+    """A verdict for a terminal, a goal a line."""
+    told = [f"  the generator: {verdict.why}"] if verdict.word == "void" else []
+    for finding in verdict.findings:
+        mark = "met" if finding.ok else "MISSED"
+        measured = ENGLISH.quantity(finding.measured, finding.unit)
+        goal = ENGLISH.goal(finding.slo.goal, finding.unit, finding.slo.is_most)
+        bounds = ENGLISH.span(finding.low, finding.high, finding.unit)
+        told.append(f"  {mark:6} {finding.slo.name}: {measured} (95 %: {bounds}; {goal})")
+    return told
 
 
 def _read(path: Path) -> tuple[Recording, Path]:

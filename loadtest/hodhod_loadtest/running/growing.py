@@ -12,12 +12,12 @@ from typing import Final
 
 import msgspec
 
+from hodhod_loadtest.judging.verdict import find_measured
 from hodhod_loadtest.recording.model import Phase, Recording, Sample
 from hodhod_loadtest.running import settling
 from hodhod_loadtest.running.casting import Pacing
 from hodhod_loadtest.running.health import health
 from hodhod_loadtest.running.scene import Scene
-from hodhod_loadtest.running.verdict import find_measured
 from hodhod_loadtest.scenarios.model import Growth, Scenario
 from hodhod_loadtest.shapes.curve import Curve
 
