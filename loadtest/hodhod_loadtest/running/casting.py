@@ -72,4 +72,5 @@ class Said(Struct, frozen=True, kw_only=True):
     what: Literal["ready", "going", "over"]
     counts: dict[str, int] = field(default_factory=dict)
     message_p99_ms: float | None = None
+    lag_p99_ms: float | None = None
     is_real_time: bool = False

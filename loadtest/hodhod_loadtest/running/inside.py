@@ -225,15 +225,19 @@ class Inside:
             if is_long:
                 self._recorder.fold()
             second = int(self._recorder.now_s()) - 1
-            p99_s = self._recorder.quantile_s("message", 0.99, second)
             self._say(
                 Said(
                     what="going",
                     counts=self._recorder.totals(),
-                    message_p99_ms=None if p99_s is None else 1000 * p99_s,
+                    message_p99_ms=self._p99_ms("message", second),
+                    lag_p99_ms=self._p99_ms(LAG, second),
                     is_real_time=is_real_time,
                 )
             )
+
+    def _p99_ms(self, kind: str, second: int) -> float | None:
+        quantile_s = self._recorder.quantile_s(kind, 0.99, second)
+        return None if quantile_s is None else 1000 * quantile_s
 
 
 async def _until(moment_s: float) -> None:

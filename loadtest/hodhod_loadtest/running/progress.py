@@ -18,6 +18,12 @@ class Progress(Struct, frozen=True, kw_only=True):
     message_p99_ms: float | None
     """Of those that were due in the second before."""
 
+    lag_p99_ms: float | None = None
+    """How late their generator was, of that second."""
+
+    happened: str = ""
+    """What was done to the server last, or what it did."""
+
     def line(self) -> str:
         """For who has no terminal."""
         told = [f"{self.at_s:6.0f} of {self.of_s:.0f} s  {self.phase}:"]
@@ -45,7 +51,7 @@ class Watcher(Protocol):
         """What happens next."""
         ...
 
-    def see(self, progress: Progress) -> None:
+    def show(self, progress: Progress) -> None:
         """Once a second."""
         ...
 
@@ -60,7 +66,7 @@ class Teller:
     def say(self, line: str) -> None:
         self._say(line)
 
-    def see(self, progress: Progress) -> None:
+    def show(self, progress: Progress) -> None:
         if progress.at_s < self._next_s - TELL_EVERY_S:
             self._next_s = 0.0  # another run
         if progress.at_s >= self._next_s:

@@ -57,7 +57,7 @@ async def rehearse(scenario: Scenario, options: Options, watcher: Watcher) -> Re
     watcher.say(f"{scenario.name}: {scenario.about}")
     played = shortened(scaled(scenario, scale), options.share)
     recording = await play(
-        played, command, Setting(environment=options.environment), watch=watcher.see
+        played, command, Setting(environment=options.environment), watch=watcher.show
     )
     control = scenario.control
     if control is not None and not options.without_control:
@@ -67,6 +67,6 @@ async def rehearse(scenario: Scenario, options: Options, watcher: Watcher) -> Re
             command,
             Setting(environment=options.environment, is_one_process=True),
             patience_s=control.patience_s,
-            watch=watcher.see,
+            watch=watcher.show,
         )
     return recording

@@ -174,7 +174,7 @@ class _Run:
             if is_long:
                 scene.recorder.fold()
             at_s = scene.recorder.now_s()
-            inside = scene.inside
+            inside, happenings = scene.inside, scene.recorder.happenings
             self._watch(
                 Progress(
                     at_s=at_s,
@@ -182,6 +182,8 @@ class _Run:
                     phase=self._phase(at_s),
                     counts=scene.recorder.totals() | (dict(inside.latest.counts) if inside else {}),
                     message_p99_ms=inside.latest.message_p99_ms if inside else None,
+                    lag_p99_ms=inside.latest.lag_p99_ms if inside else None,
+                    happened=next((one.what for one in reversed(happenings)), ""),
                 )
             )
 
