@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -28,7 +29,6 @@ from hodhod_loadtest.reporting.commands import lines as verdict_lines
 from hodhod_loadtest.reporting.commands import report as report_command
 from hodhod_loadtest.reporting.report import write_report
 from hodhod_loadtest.running.companion import InsideFailed
-from hodhod_loadtest.running.progress import Teller
 from hodhod_loadtest.running.rehearsal import Options, rehearse
 from hodhod_loadtest.scenarios.loading import ScenarioInvalid, load
 from hodhod_loadtest.scenarios.model import Scenario
@@ -36,6 +36,7 @@ from hodhod_loadtest.selftest.measure import Size, measure
 from hodhod_loadtest.signups.cases import CASES, Case
 from hodhod_loadtest.signups.verdict import Verdict
 from hodhod_loadtest.signups.wave import Run, Wave, compared, run_wave
+from hodhod_loadtest.watching.view import watch
 
 SURGE: Final = "surge_70k"
 ABOVE_0: Final = click.FloatRange(0, min_open=True)
@@ -281,10 +282,12 @@ def _load(name: str) -> Scenario:
 def _play(scenario: Scenario, options: Options) -> str:
     """The verdict in a word."""
     suite.allow_many_sockets()
-    teller = Teller(lambda line: click.echo(line, err=True))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with (
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        watch(scenario.name, sys.stderr) as view,
+    ):
         try:
-            recording = runner.run(rehearse(scenario, options, teller))
+            recording = runner.run(rehearse(scenario, options, view))
         except (ServerFailed, InsideFailed, BenchFailed, ConnectionError) as failure:
             raise click.ClickException(f"{scenario.name}: {failure}") from None
     recording.write(options.out / "recording.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from hodhod_loadtest.recording.model import Recording
 from hodhod_loadtest.reporting.commands import lines
 from hodhod_loadtest.reporting.report import write_report
 from hodhod_loadtest.running.health import health
-from hodhod_loadtest.running.progress import Teller
 from hodhod_loadtest.running.rehearsal import Options, rehearse
 from hodhod_loadtest.scenarios.loading import parse
 from hodhod_loadtest.scenarios.model import Stopwatch
+from hodhod_loadtest.watching.view import watch
 from tests import running
 
 pytestmark = pytest.mark.timeout(240)  # two servers, on two cores that others use as well
@@ -119,8 +120,10 @@ share = 0.5
 async def _rehearsed(tmp_path: Path) -> Recording:
     path = tmp_path / "small.toml"
     options = Options(name=str(path), out=tmp_path, environment=running.environment())
-    said: list[str] = []
-    return await rehearse(parse(SURGE.encode(), path.name), options, Teller(said.append))
+    said = io.StringIO()
+    recording = await rehearse(parse(SURGE.encode(), path.name), options, watch("small", said))
+    assert "newcomers" in said.getvalue()
+    return recording
 
 
 async def test_a_surge_is_played_recorded_and_judged(tmp_path: Path) -> None:

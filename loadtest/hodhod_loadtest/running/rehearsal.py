@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 
 from hodhod_loadtest.recording.model import Recording
-from hodhod_loadtest.running.progress import Watcher
 from hodhod_loadtest.running.run import play
 from hodhod_loadtest.running.scene import Setting
 from hodhod_loadtest.scenarios.model import Scale, Scenario
 from hodhod_loadtest.scenarios.scaling import scaled, shortened
+from hodhod_loadtest.watching.view import View
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,25 +48,25 @@ class Options:
         return shlex.join(words)
 
 
-async def rehearse(scenario: Scenario, options: Options, watcher: Watcher) -> Recording:
+async def rehearse(scenario: Scenario, options: Options, view: View) -> Recording:
     """The whole of it. Raises as `play`."""
     scale = options.scale(scenario.scale)
     seed = scenario.seed if options.seed is None else options.seed
     scenario = msgspec.structs.replace(scenario, seed=seed)
     command = options.command(seed, scale)
-    watcher.say(f"{scenario.name}: {scenario.about}")
+    view.say(f"{scenario.name}: {scenario.about}")
     played = shortened(scaled(scenario, scale), options.share)
     recording = await play(
-        played, command, Setting(environment=options.environment), watch=watcher.show
+        played, command, Setting(environment=options.environment), show=view.show
     )
     control = scenario.control
     if control is not None and not options.without_control:
-        watcher.say("the same for a shorter time, with all roles in one process")
+        view.say("the same for a shorter time, with all roles in one process")
         recording.control = await play(
             shortened(played, control.share),
             command,
             Setting(environment=options.environment, is_one_process=True),
             patience_s=control.patience_s,
-            watch=watcher.show,
+            show=view.show,
         )
     return recording

@@ -22,11 +22,11 @@ from hodhod_loadtest.running.casting import Pacing
 from hodhod_loadtest.running.faulting import Faults
 from hodhod_loadtest.running.health import health
 from hodhod_loadtest.running.outside import Visit, visits
-from hodhod_loadtest.running.progress import Progress, Watch
 from hodhod_loadtest.running.sampling import Sampler
 from hodhod_loadtest.running.scene import Scene, Setting, open_scene
 from hodhod_loadtest.scenarios.model import Scenario
 from hodhod_loadtest.signups.punctuality import calm_collector
+from hodhod_loadtest.watching.moment import Moment, Waits
 from hodhod_server.domain.clock import SystemClock
 
 BEGIN_S: Final = 2.0
@@ -37,7 +37,10 @@ LANDING_S: Final = 40.0  # at most, between two steps of growth
 _CLOCK: Final = SystemClock()
 
 
-def _unwatched(progress: Progress) -> None:
+Show = Callable[[Moment], None]
+
+
+def _unwatched(moment: Moment) -> None:
     """Nobody looks."""
 
 
@@ -47,7 +50,7 @@ async def play(
     setting: Setting | None = None,
     *,
     patience_s: float | None = None,
-    watch: Watch = _unwatched,
+    show: Show = _unwatched,
 ) -> Recording:
     """A scenario that is scaled already. Raises `ServerFailed`, `InsideFailed`, `ConnectionError`.
 
@@ -58,7 +61,7 @@ async def play(
     async with open_scene(scenario, setting) as scene:
         ready = await visits(scene)
         patience_s = scenario.stopwatch.patience_s if patience_s is None else patience_s
-        run = _Run(scene, ready, patience_s, watch)
+        run = _Run(scene, ready, patience_s, show)
         used_s, started_at = time.process_time(), _CLOCK.now().isoformat(timespec="seconds")
         with calm_collector():
             await run.play()
@@ -93,15 +96,13 @@ def _flat(about: Mapping[str, object]) -> dict[str, str | int | float | bool]:
 class _Run:
     """A run from second 0 to the last who comes."""
 
-    def __init__(
-        self, scene: Scene, ready: Sequence[Visit], patience_s: float, watch: Watch
-    ) -> None:
+    def __init__(self, scene: Scene, ready: Sequence[Visit], patience_s: float, show: Show) -> None:
         self.phases = scene.scenario.timeline
         self.inside_s = 0.0
         self._scene = scene
         self._visits = ready
         self._patience_s = patience_s
-        self._watch = watch
+        self._show = show
         self._started_s = 0.0
 
     @property
@@ -175,14 +176,16 @@ class _Run:
                 scene.recorder.fold()
             at_s = scene.recorder.now_s()
             inside, happenings = scene.inside, scene.recorder.happenings
-            self._watch(
-                Progress(
+            latest = None if inside is None else inside.latest
+            self._show(
+                Moment(
                     at_s=at_s,
                     of_s=scene.scenario.seconds,
                     phase=self._phase(at_s),
-                    counts=scene.recorder.totals() | (dict(inside.latest.counts) if inside else {}),
-                    message_p99_ms=inside.latest.message_p99_ms if inside else None,
-                    lag_p99_ms=inside.latest.lag_p99_ms if inside else None,
+                    counts=scene.recorder.totals() | (dict(latest.counts) if latest else {}),
+                    waits={"message": Waits(p99_ms=latest.message_p99_ms)} if latest else {},
+                    lag_p99_ms=latest.lag_p99_ms if latest else None,
+                    lag_most_ms=scene.scenario.stopwatch.lag_p99_ms_max,
                     happened=next((one.what for one in reversed(happenings)), ""),
                 )
             )
