@@ -11,6 +11,7 @@ from hodhod_server.blobs.store import (
     BlobMissing,
     BlobsFull,
     BlobTorn,
+    Piece,
     StoredBlob,
     require_key,
 )
@@ -102,7 +103,7 @@ class _MemoryAppender:
         del self._content[offset:]
         self._durable = offset
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: Piece) -> None:
         fitting = data[: max(0, await self._blobs.free_bytes())]
         self._content += fitting
         if len(fitting) < len(data):

@@ -15,6 +15,7 @@ from hodhod_server.app.gateways import gateway
 from hodhod_server.app.newcomers import signup
 from hodhod_server.app.parts import Loop, Parts, Role
 from hodhod_server.domain.clock import Clock, SystemClock
+from hodhod_server.processing.priority import give_way
 from hodhod_server.settings import ListenSettings, Settings
 from hodhod_server.telemetry import logs
 from hodhod_server.web.serving import serve
@@ -39,8 +40,11 @@ async def run(role: Role, settings: Settings) -> None:
 async def run_all(settings: Mapping[Role, Settings]) -> None:
     """Serve roles in this process, each on its own sockets, until SIGTERM or SIGINT.
 
-    A loop that dies ends the process, loudly.
+    A loop that dies ends the process, loudly. A process of one role has the rank of that role.
     """
+    if len(settings) == 1:
+        [(role, own)] = settings.items()
+        give_way({Role.MEDIA: own.media.niceness, Role.WORKER: own.worker.niceness}.get(role, 0))
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
