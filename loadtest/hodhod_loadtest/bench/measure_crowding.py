@@ -7,15 +7,10 @@ does so for both. The uploads come at a pace (`UPLOAD_MIB_S` each): ten phones, 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import http.client
 import math
-import random
 import re
-import threading
-import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urljoin
 
@@ -23,10 +18,10 @@ from hodhod_loadtest.bench import loops
 from hodhod_loadtest.bench.figures import BenchFailed, Figure, LeftOut, percentile, rounded
 from hodhod_loadtest.bench.flights import Flights, Wire, connected
 from hodhod_loadtest.bench.loops import OpenRun
-from hodhod_loadtest.bench.measure_files import MIB, line_to
 from hodhod_loadtest.bench.pacing import ConstantPacer
 from hodhod_loadtest.bench.people import pair_up
 from hodhod_loadtest.bench.target import Plan, Target, open_target
+from hodhod_loadtest.bench.uploader import uploading
 
 MESSAGES: Final = "message_p99_during_uploads_ratio"
 LAG: Final = "media_loop_lag_p99_ms"
@@ -35,7 +30,6 @@ UPLOADS: Final = 10
 UPLOAD_MIB_S: Final = 2.0
 MESSAGES_S: Final = 1000
 STRETCHES: Final = 2
-PIECE_BYTES: Final = 64 * 1024
 _BUCKET: Final = re.compile(r'^hodhod_loop_lag_seconds_bucket\{.*?le="([^"]+)"\} (\S+)$', re.M)
 
 
@@ -57,7 +51,7 @@ async def crowding(plan: Plan) -> list[Figure | LeftOut]:
                 before = await _lags(target)
                 for _ in range(STRETCHES):
                     calm += (await _messages(plan, target, wires, flights)).latencies_s
-                    with _uploading(target, tokens):
+                    async with uploading(target.media_url, tokens, UPLOAD_MIB_S):
                         busy += (await _messages(plan, target, wires, flights)).latencies_s
                 lags_ms.append(1000 * _p99(before, await _lags(target)))
                 rss_mib.append(target.processes.peak_rss_kib("media") / 1024)
@@ -87,63 +81,6 @@ def _told(calm: Sequence[float], busy: Sequence[float]) -> dict[str, object]:
 async def _messages(plan: Plan, target: Target, wires: Sequence[Wire], flights: Flights) -> OpenRun:
     pacer = ConstantPacer(MESSAGES_S)
     return await loops.open_messages(wires, flights, pacer, plan, target.processes)
-
-
-@contextlib.contextmanager
-def _uploading(target: Target, tokens: Sequence[str]) -> Iterator[None]:
-    """So many uploads for as long as the block runs."""
-    over = threading.Event()
-    failures: list[BaseException] = []
-    threads = [
-        threading.Thread(target=_upload, args=(target.media_url, token, over, failures))
-        for token in tokens
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
-    if failures:
-        raise BenchFailed(f"an upload failed: {type(failures[0]).__name__}") from failures[0]
-
-
-def _upload(
-    media_url: str, token: str, over: threading.Event, failures: list[BaseException]
-) -> None:
-    line = line_to(media_url)
-    try:
-        _send(line, {"Authorization": f"Bearer {token}", "Tus-Resumable": "1.0.0"}, over)
-    except (OSError, http.client.HTTPException, BenchFailed) as failure:
-        failures.append(failure)
-    finally:
-        line.close()
-
-
-def _send(line: http.client.HTTPConnection, tus: dict[str, str], over: threading.Event) -> None:
-    block = random.randbytes(PIECE_BYTES)
-
-    def body() -> Iterator[bytes]:
-        began, sent = time.monotonic(), 0
-        while not over.is_set():
-            yield block
-            sent += len(block)
-            time.sleep(max(0.0, began + sent / (UPLOAD_MIB_S * MIB) - time.monotonic()))
-
-    line.request("POST", "/v1/uploads", headers={**tus, "Upload-Length": str(1024 * MIB)})
-    created = line.getresponse()
-    created.read()
-    part = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
-    place = created.headers["Location"]
-    line.request("PATCH", place, body=body(), headers=tus | part, encode_chunked=True)
-    answer = line.getresponse()
-    answer.read()
-    if answer.status != 204:
-        raise BenchFailed(f"an upload was answered with {answer.status}")
-    line.request("DELETE", place, headers=tus)
-    line.getresponse().read()
 
 
 async def _lags(target: Target) -> dict[float, float]:
