@@ -1,0 +1,70 @@
+"""The lock of the children that look at files, tried from inside by whoever took one over."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+INTRUDER: Final = """
+import ctypes, os, socket, subprocess, sys
+from hodhod_server.processing import confinement
+
+folder, held = sys.argv[1], os.open(sys.executable, os.O_RDONLY)
+line, _ = socket.socketpair()
+libc = ctypes.CDLL(None, use_errno=True)
+assert confinement.lock()
+
+
+def system_call(*numbers):
+    if libc.syscall(*numbers) < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+
+
+tries = {
+    "socket": socket.socket,
+    "pair of sockets": socket.socketpair,
+    "connecting": lambda: line.connect("/nowhere"),
+    "sending": lambda: line.sendto(b"x", "/nowhere"),
+    "reading": lambda: open("/etc/hostname"),
+    "writing": lambda: open(folder + "/new", "w"),
+    "program": lambda: os.execv(sys.executable, [sys.executable]),
+    "child": lambda: subprocess.run([sys.executable, "-c", ""]),
+    "signal": lambda: os.kill(os.getppid(), 0),
+    "deleting": lambda: os.unlink(folder + "/old"),
+    "renaming": lambda: os.rename(folder + "/old", folder + "/mine"),
+    "linking": lambda: os.link(folder + "/old", folder + "/mine"),
+    "folder": lambda: os.mkdir(folder + "/mine"),
+    "another's memory": lambda: system_call(confinement._REFUSED["process_vm_readv"][COLUMN], 1),
+    "ring": lambda: system_call(confinement._REFUSED["io_uring_setup"][COLUMN], 1, 0),
+}
+for name, attempt in tries.items():
+    try:
+        attempt()
+    except PermissionError:
+        continue
+    except OSError as error:
+        print(name, error)
+    else:
+        print(name, "was allowed")
+assert os.pread(held, 4, 0), "what it holds it may read"
+print("the end")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the lock is Linux's")
+def test_whoever_takes_over_a_child_opens_starts_and_reaches_nothing(tmp_path: Path) -> None:
+    (tmp_path / "old").touch()
+    intruder = INTRUDER.replace("COLUMN", "confinement._COLUMNS[os.uname().machine][0]")
+    ran = subprocess.run(
+        [sys.executable, "-I", "-c", intruder, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ran.stdout, ran.stderr, ran.returncode) == ("the end\n", "", 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
