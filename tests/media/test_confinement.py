@@ -1,4 +1,4 @@
-"""The lock of the children that look at files, tried from inside by whoever took one over."""
+"""What processes that handle files may not do, tried from inside, and for whom they make room."""
 
 from __future__ import annotations
 
@@ -53,6 +53,29 @@ for name, attempt in tries.items():
 assert os.pread(held, 4, 0), "what it holds it may read"
 print("the end")
 """
+
+
+RANK: Final = """
+import os
+from pathlib import Path
+from hodhod_server.processing import priority
+
+priority.give_way(7)
+group = Path("/proc/self/autogroup")
+print(os.getpriority(os.PRIO_PROCESS, 0), *group.read_text().split()[1:] if group.exists() else ())
+"""
+
+
+def test_what_handles_files_gives_way_also_between_sessions() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", RANK],
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        timeout=30,
+        check=True,
+    )
+    assert ran.stdout.split() in (["7"], ["7", "nice", "7"])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the lock is Linux's")

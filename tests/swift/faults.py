@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import random
@@ -12,16 +13,21 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+STILL_S = 20.0
 SLOW_DOWN = (
     "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 )
 
 
 class FaultyLine:
-    """A proxy that fails a request in `share` of the cases; `seen` counts how."""
+    """A proxy that fails a request in `share` of the cases; `seen` counts how. Bodies come at
+    `bytes_s`; of the next `still` ones nothing is read any more after the first piece.
+    """
 
     def __init__(self, target: str, dice: random.Random) -> None:
         self.share = 0.0
+        self.bytes_s = 0.0
+        self.still = 0
         self.seen: Counter[str] = Counter()
         self._target = target
         self._dice = dice
@@ -34,6 +40,11 @@ class FaultyLine:
             return web.Response(status=503, text=SLOW_DOWN, content_type="application/xml")
         if fault == "broken":
             return web.Response(status=500)
+        if self.still and request.method == "PUT":
+            self.still -= 1
+            self.seen["still"] += 1
+            await request.content.readany()
+            await asyncio.sleep(STILL_S)
         if fault == "cut":  # in the middle of the body
             await request.content.readany()
             _cut(request)
@@ -54,7 +65,7 @@ class FaultyLine:
                 request.method,
                 URL(self._target + request.raw_path, encoded=True),
                 headers=request.headers,
-                data=io.BytesIO(await request.read()) if request.body_exists else None,
+                data=io.BytesIO(await self._body(request)) if request.body_exists else None,
                 skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
             ) as response,
         ):
@@ -67,6 +78,14 @@ class FaultyLine:
             if request.method == "HEAD":
                 headers["Content-Length"] = response.headers.get("Content-Length", "0")
             return web.Response(status=response.status, headers=headers, body=body)
+
+    async def _body(self, request: web.Request) -> bytes:
+        body = bytearray()
+        while piece := await request.content.read(64 * 1024):
+            body += piece
+            if self.bytes_s:
+                await asyncio.sleep(len(piece) / self.bytes_s)
+        return bytes(body)
 
 
 def _cut(request: web.Request) -> None:

@@ -51,7 +51,7 @@ async def _from_parser(request: web.Request) -> AsyncGenerator[Piece, None]:
 
 async def _from_socket(request: web.Request, length: int) -> AsyncGenerator[Piece, None]:
     content, transport = request.content, request.transport
-    if transport is None:
+    if transport is None or transport.is_closing():
         raise ConnectionResetError("the sender left")
     answers.end_connection(request)
     early = content.read_nowait()  # which may resume the transport
@@ -75,10 +75,11 @@ async def _from_socket(request: web.Request, length: int) -> AsyncGenerator[Piec
             piece, room = room[:count], room[count:]
             left -= count
             yield piece
-        content.feed_eof()
     finally:
         os.close(socket)
-        if left and not transport.is_closing():
+        if not left:
+            content.feed_eof()
+        elif not transport.is_closing():
             transport.resume_reading()
 
 
