@@ -10,10 +10,11 @@ from typing import Final
 import pytest
 
 INTRUDER: Final = """
-import ctypes, os, socket, subprocess, sys
+import ctypes, fcntl, os, socket, subprocess, sys
 from hodhod_server.processing import confinement
 
-folder, held = sys.argv[1], os.open(sys.executable, os.O_RDONLY)
+folder = sys.argv[1]
+held = os.open(folder + "/old", os.O_RDONLY)
 line, _ = socket.socketpair()
 libc = ctypes.CDLL(None, use_errno=True)
 assert confinement.lock()
@@ -37,6 +38,11 @@ tries = {
     "deleting": lambda: os.unlink(folder + "/old"),
     "renaming": lambda: os.rename(folder + "/old", folder + "/mine"),
     "linking": lambda: os.link(folder + "/old", folder + "/mine"),
+    "mode": lambda: os.fchmod(held, 0),
+    "owner": lambda: os.fchown(held, 1, 1),
+    "age": lambda: os.utime(held),
+    "attributes": lambda: os.setxattr(held, "user.mine", b"x"),
+    "lock": lambda: fcntl.flock(held, fcntl.LOCK_EX),
     "folder": lambda: os.mkdir(folder + "/mine"),
     "another's memory": lambda: system_call(confinement._REFUSED["process_vm_readv"][COLUMN], 1),
     "ring": lambda: system_call(confinement._REFUSED["io_uring_setup"][COLUMN], 1, 0),
@@ -50,7 +56,7 @@ for name, attempt in tries.items():
         print(name, error)
     else:
         print(name, "was allowed")
-assert os.pread(held, 4, 0), "what it holds it may read"
+assert os.pread(held, 4, 0) == b"file", "what it holds it may read"
 print("the end")
 """
 
@@ -80,7 +86,7 @@ def test_what_handles_files_gives_way_also_between_sessions() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the lock is Linux's")
 def test_whoever_takes_over_a_child_opens_starts_and_reaches_nothing(tmp_path: Path) -> None:
-    (tmp_path / "old").touch()
+    (tmp_path / "old").write_text("file")
     intruder = INTRUDER.replace("COLUMN", "confinement._COLUMNS[os.uname().machine][0]")
     ran = subprocess.run(
         [sys.executable, "-I", "-c", intruder, str(tmp_path)],
