@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ class MemoryBlobs:
         self.written: dict[str, bytearray] = {}
         self.durable: dict[str, bytes] = {}
         self.broken: set[str] = set()
+        self.finish_s = 0.0
         self._locked: set[str] = set()
 
     async def create(self, key: str) -> None:
@@ -119,6 +121,7 @@ class _MemoryAppender:
         return len(self._content)
 
     async def finish(self) -> int:
+        await asyncio.sleep(self._blobs.finish_s)
         return await self.sync()
 
 

@@ -119,11 +119,11 @@ async def test_parts_that_fail_are_sent_again_and_nothing_told_is_lost(
 async def test_a_slow_line_is_waited_for_and_one_that_stands_still_is_not(
     line: FaultyLine, swift_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3_requests, "SILENCE_S", 0.4)
     prefix = f"{random_public_id()}/"
     terms = replace(s3_settings(swift_port), endpoint=line.url, prefix=prefix, part_bytes=16 * MIB)
     key, data = random_public_id(), os.urandom(17 * MIB)
     async with open_s3(terms, tmp_path, SystemClock()) as store:
+        monkeypatch.setattr(s3_requests, "SILENCE_S", 0.5)  # of bodies; answers may take longer
         await store.create(key)
         line.bytes_s, line.still = 16 * MIB, 1
         async with store.appending(key) as appender:

@@ -7,13 +7,16 @@ nothing is left behind once it has expired.
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from tests.faults.uploader import KILLS, SETTINGS, caller, expire, kill_while_uploading
+from tests.faults.uploader import SETTINGS, caller, expire, kill_while_uploading
 from tests.running import RunningUp, running_up
+
+KILLS = int(os.environ.get("UPLOAD_KILLS", "3"))
 
 
 async def require_honest(up: RunningUp, folder: Path, begun: dict[str, bytes]) -> None:
@@ -37,7 +40,7 @@ async def test_uploads_survive_kills_at_random_moments() -> None:
     with running_up(extra=SETTINGS) as up:
         folder = up.data_dir / "media"
         async with caller(up) as somebody:
-            people = await kill_while_uploading(up, somebody, ["media", "postgres"])
+            people = await kill_while_uploading(up, somebody, ["media", "postgres"], KILLS)
         finished = {key: value for one in people for key, value in one.finished.items()}
         assert finished
         await require_honest(up, folder, {k: v for one in people for k, v in one.begun.items()})

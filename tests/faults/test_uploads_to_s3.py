@@ -22,7 +22,6 @@ from hodhod_server.domain.clock import SystemClock
 from hodhod_server.domain.ids import random_public_id
 from hodhod_server.settings import S3Settings
 from tests.faults.uploader import (
-    KILLS,
     MIB,
     SETTINGS,
     caller,
@@ -34,8 +33,9 @@ from tests.sizes import sized
 from tests.swift.server import s3_settings
 from tests.tus_caller import TusCaller
 
+KILLS: Final = int(os.environ.get("UPLOAD_KILLS", "1"))
 AT_ONCE: Final = 10
-EACH_MIB: Final = sized(12, 200)
+EACH_MIB: Final = sized(6, 200)
 RSS_BYTES_MAX: Final = 120_000_000
 PIECE: Final = os.urandom(64 * 1024)
 
@@ -52,7 +52,7 @@ def environment(terms: S3Settings) -> dict[str, str]:
         f"{prefix}SECRET_KEY": str(terms.secret_key.reveal(), "ascii"),
         f"{prefix}PART_BYTES": str(terms.part_bytes),
         "HODHOD__MEDIA__UPLOAD_BYTES_MAX": str(2**30),
-        "HODHOD__MEDIA__DIRECT_BYTES": str(8 * MIB),
+        "HODHOD__MEDIA__DIRECT_BYTES": str(4 * MIB),
     }
 
 
@@ -83,7 +83,7 @@ async def test_uploads_to_an_object_store_survive_kills_and_need_little_memory(
     terms = replace(s3_settings(swift_port), prefix=f"{random_public_id()}/")
     with running_up(extra=environment(terms)) as up:
         async with caller(up) as somebody:
-            people = await kill_while_uploading(up, somebody, ["media"])
+            people = await kill_while_uploading(up, somebody, ["media"], KILLS)
             processes = ServerProcesses.of(up.data_dir)
             processes.forget_peaks("media")
             async with asyncio.TaskGroup() as tasks:

@@ -20,7 +20,6 @@ from tests.people import Person
 from tests.running import RunningUp
 from tests.tus_caller import Answer, TusCaller
 
-KILLS = int(os.environ.get("UPLOAD_KILLS", "3"))
 SEED = int(os.environ.get("UPLOAD_KILLS_SEED", "5"))
 MIB = 1024 * 1024
 RECOVERY_S = 20.0
@@ -43,7 +42,7 @@ async def caller(up: RunningUp) -> AsyncIterator[TusCaller]:
 
 
 async def kill_while_uploading(
-    up: RunningUp, caller: TusCaller, names: Sequence[str]
+    up: RunningUp, caller: TusCaller, names: Sequence[str], kills: int
 ) -> list[Uploader]:
     """Three people upload in every way while one of the processes after the other is killed."""
     dice = random.Random(SEED)
@@ -51,12 +50,12 @@ async def kill_while_uploading(
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
         for one in people:
             tasks.create_task(one.run())
-        kills = 0
-        while kills < KILLS:
+        killed = 0
+        while killed < kills:
             await asyncio.sleep(dice.uniform(0.05, 0.8))
             with contextlib.suppress(ProcessLookupError):  # its successor is on its way
                 os.kill(up.find(dice.choice(names)).pid, signal.SIGKILL)
-                kills += 1
+                killed += 1
             await until_ready(up, session)
         for one in people:
             one.is_stopping = True

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import random
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 
@@ -13,7 +14,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-STILL_S = 20.0
+STILL_S = 3.0
+BUFFER_BYTES = 64 * 1024  # what a slow line has not carried yet stays with its sender
 SLOW_DOWN = (
     "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 )
@@ -45,6 +47,7 @@ class FaultyLine:
             self.seen["still"] += 1
             await request.content.readany()
             await asyncio.sleep(STILL_S)
+            _cut(request)
         if fault == "cut":  # in the middle of the body
             await request.content.readany()
             _cut(request)
@@ -103,8 +106,9 @@ async def faulty_line(port: int, dice: random.Random) -> AsyncIterator[FaultyLin
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
+        listening = socket.create_server(("127.0.0.1", 0))
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        await web.SockSite(runner, listening).start()
         line.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield line
     finally:

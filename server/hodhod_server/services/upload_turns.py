@@ -56,6 +56,11 @@ class Turn:
         finally:
             self._patience = None
 
+    @property
+    def is_revoked(self) -> bool:
+        """Somebody waits for it to end."""
+        return self._is_revoked
+
     def received(self) -> None:
         """Something came: the patience starts anew, give or take a tenth."""
         now_s = asyncio.get_running_loop().time()

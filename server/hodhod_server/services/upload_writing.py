@@ -24,7 +24,8 @@ from hodhod_server.services.upload_progress import Progress
 from hodhod_server.services.upload_turns import Turn
 from hodhod_server.store.uploads import Upload
 
-SAVE_S: Final = 5.0  # a disk that takes longer keeps a stopping process waiting too long
+SAVE_S: Final = 120.0  # an object store takes its time to put a large file together
+SAVE_REVOKED_S: Final = 5.0  # longer keeps a newcomer, or a stopping process, waiting too long
 
 Record = Callable[[Upload, int], Awaitable[Upload]]
 
@@ -62,7 +63,7 @@ class Writing:
     async def receive(self, chunks: AsyncIterator[Piece], turn: Turn) -> None:
         """Take the bytes. Raises what `chunks` raises, `UploadBusy`, `Malformed`, `TooLarge`,
         `BlobsFull`; in each case everything that came before is saved, unless a checksum was
-        promised. Raises `ChecksumMismatch`.
+        promised. Raises `ChecksumMismatch`, and `TimeoutError` where saving takes too long.
         """
         try:
             async with turn.until_revoked():
@@ -72,7 +73,7 @@ class Writing:
             await self._verify()
         finally:
             if self._digest is None:
-                async with asyncio.timeout(SAVE_S):
+                async with asyncio.timeout(SAVE_REVOKED_S if turn.is_revoked else SAVE_S):
                     await self._save()
             self._house.progress.forget(self.upload)
 

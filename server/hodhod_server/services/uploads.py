@@ -310,7 +310,7 @@ class Uploads:
             raise UploadNotFound from None  # the client begins again, from what it still has
         except BlobsFull:
             raise StorageFull(retry_after_s=FULL_RETRY_AFTER_S) from None
-        except BlobsUnavailable:
+        except (BlobsUnavailable, TimeoutError):
             raise Overloaded("the store is away", retry_after_s=AWAY_RETRY_AFTER_S) from None
 
     async def _advance(self, upload: Upload, offset_bytes: int) -> Upload:
