@@ -22,7 +22,7 @@ from tests.tus_caller import Answer, TusCaller
 
 SEED = int(os.environ.get("UPLOAD_KILLS_SEED", "5"))
 MIB = 1024 * 1024
-RECOVERY_S = 20.0
+RECOVERY_S = 40.0  # who is killed often is started again later each time
 SETTINGS: Mapping[str, str] = {
     "HODHOD__MEDIA__SYNC_BYTES": str(MIB),
     "HODHOD__MEDIA__UNFINISHED_PER_USER_MAX": "10000",
@@ -134,13 +134,19 @@ class Uploader:
 
     async def _ask(self, method: str, path: str, headers: dict[str, str]) -> Answer:
         """Until somebody answers who is not starting, or stopping."""
-        async with asyncio.timeout(RECOVERY_S):
-            while True:
-                with contextlib.suppress(aiohttp.ClientError):
-                    answer = await self._caller.ask(method, path, headers)
-                    if answer.status not in {423, 503}:
-                        return answer
-                await asyncio.sleep(0.05)
+        last: Answer | aiohttp.ClientError | None = None
+        try:
+            async with asyncio.timeout(RECOVERY_S):
+                while True:
+                    try:
+                        last = await self._caller.ask(method, path, headers)
+                        if last.status not in {423, 503}:
+                            return last
+                    except aiohttp.ClientError as error:
+                        last = error
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"{method} is answered with {last!r} only") from None
 
 
 async def until_ready(up: RunningUp, session: aiohttp.ClientSession) -> None:
