@@ -1,5 +1,5 @@
 """Ten phones that upload, as a program of its own: it must not share an interpreter with the one
-that measures messages.
+that measures messages. Phones have cores of their own, so it gives way to all else here.
 
 Takes tokens from stdin, a line each, and uploads for each of them at a pace until stdin ends. Says
 `begun` once all are on their way; ends with a failure where one of them failed.
@@ -19,10 +19,12 @@ from typing import Final
 
 from hodhod_loadtest.bench.figures import BenchFailed
 from hodhod_loadtest.bench.measure_files import MIB, line_to
+from hodhod_server.processing.priority import give_way
 
 PIECE_BYTES: Final = 64 * 1024
 BEGUN: Final = b"begun\n"
 START_S: Final = 20.0
+NICENESS: Final = 19
 
 
 @contextlib.asynccontextmanager
@@ -32,6 +34,7 @@ async def uploading(media_url: str, tokens: Sequence[str], mib_s: float) -> Asyn
         *(sys.executable, "-m", __name__, media_url, str(mib_s)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -97,6 +100,7 @@ class _Crowd:
 
 def main(media_url: str, mib_s: str) -> int:
     """Upload until stdin ends."""
+    give_way(NICENESS)
     crowd, begun = _Crowd(media_url, float(mib_s) * MIB), threading.Semaphore(0)
     tokens = list(iter(lambda: sys.stdin.readline().strip(), ""))
     threads = [threading.Thread(target=crowd.upload, args=(token, begun)) for token in tokens]
