@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from hodhod_server.blobs.store import (
     BlobMissing,
     BlobsFull,
     BlobTorn,
+    Piece,
     StoredBlob,
     require_key,
 )
@@ -25,6 +27,7 @@ class MemoryBlobs:
         self.written: dict[str, bytearray] = {}
         self.durable: dict[str, bytes] = {}
         self.broken: set[str] = set()
+        self.finish_s = 0.0
         self._locked: set[str] = set()
 
     async def create(self, key: str) -> None:
@@ -102,7 +105,7 @@ class _MemoryAppender:
         del self._content[offset:]
         self._durable = offset
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: Piece) -> None:
         fitting = data[: max(0, await self._blobs.free_bytes())]
         self._content += fitting
         if len(fitting) < len(data):
@@ -118,6 +121,7 @@ class _MemoryAppender:
         return len(self._content)
 
     async def finish(self) -> int:
+        await asyncio.sleep(self._blobs.finish_s)
         return await self.sync()
 
 

@@ -91,6 +91,15 @@ async def media_role(settings: Settings, clock: Clock) -> AsyncIterator[str]:
             yield f"http://127.0.0.1:{listen.port}"
 
 
+@contextlib.asynccontextmanager
+async def worker_role(settings: Settings, clock: Clock) -> AsyncIterator[None]:
+    """One worker role at work."""
+    async with app.worker(settings, clock) as parts, _Loops() as loops:
+        for loop in parts.loops:
+            loops.start(loop)
+        yield
+
+
 class _Loops:
     """Background loops; what fails in the test is raised as it is, and not in a group."""
 

@@ -90,3 +90,13 @@ def photo(kind: str, size: tuple[int, int] = (64, 48)) -> bytes:
     encoded = io.BytesIO()
     Image.effect_noise(size, 60).convert("RGB").save(encoded, kind, exif=exif.tobytes())
     return encoded.getvalue()
+
+
+def moving_gif() -> bytes:
+    """Three pictures for ever, with a comment and XMP."""
+    first, *others = (Image.effect_noise((40, 30), 60 + step) for step in range(3))
+    encoded = io.BytesIO()
+    first.save(encoded, "GIF", save_all=True, append_images=others, loop=0, comment=b"Tehran " * 60)
+    way_out = b"\x01" + bytes(range(255, -1, -1)) + b"\x00"
+    xmp = b"\x21\xff\x0bXMP DataXMP" + b"<x:xmpmeta>Tehran</x:xmpmeta>" + way_out
+    return encoded.getvalue()[:-1] + xmp + b";"

@@ -98,6 +98,13 @@ class ChatBook:
         self._reached[chat, user] = after
         return PositionChanged(chat=chat, user=user, delivered=after[0], read=after[1])
 
+    def hand_over(self, event: events.Message) -> bool:
+        """This device has it. True: it is nothing to look at, all before it was read, so it is."""
+        _, read = self._reached.get((event.chat, self._me), (0, 0))
+        is_read = isinstance(event.body, events.MediaReady) and read >= event.seq - 1
+        self.reach(event.chat, self._me, delivered=event.seq, read=event.seq if is_read else 0)
+        return is_read
+
     def load(self, chat: int, last_seq: int) -> Chat:
         """The chat in the user's form. Raises `KeyError` for one that was never seen."""
         snapshot = self._chats[chat]

@@ -21,7 +21,6 @@ from hodhod._session import Session
 from hodhod._transport import Ended
 from hodhod_wire.errors import ErrorCode
 from hodhod_wire.frames import (
-    Delivered,
     Error,
     History,
     Page,
@@ -64,8 +63,8 @@ class Duties:
 
     async def report(self, conversation: Conversation) -> None:
         """Tell how far chats were handed over. Raises `Ended`."""
-        for position in self._session.receipts.take():
-            await conversation.tell(Delivered(chat=position.chat, seq=position.seq))
+        for report in self._session.receipts.take():
+            await conversation.tell(report)
 
     async def _catch_up(self, conversation: Conversation) -> None:
         while True:

@@ -362,8 +362,7 @@ class Session:
         if self._is_returned(event):
             return None
         self._unconfirmed = (chat, event.seq - 1)
-        self.receipts.handed_over(chat, event.seq)
-        self._book.reach(chat, self.user, delivered=event.seq)
+        self.receipts.handed_over(chat, event.seq, is_read=self._book.hand_over(event))
         return models.message_from(event)
 
     def _see(self, chat: Chat) -> None:

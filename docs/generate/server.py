@@ -9,6 +9,7 @@ import click
 from prometheus_client.metrics import MetricWrapperBase
 
 from hodhod_server.cli.commands import hodhod
+from hodhod_server.domain import errors, upload_errors
 from hodhod_server.domain.errors import HodhodError
 from hodhod_server.telemetry import metrics
 from hodhod_server.web.problems import HTTP_STATUS
@@ -17,10 +18,19 @@ from hodhod_wire.errors import ERROR_TEXTS
 HELP_COLUMNS: Final = 88
 
 
+def _refusals() -> Iterator[type[HodhodError]]:
+    """Every class of refusals, in the order in which they are written down."""
+    for module in (errors, upload_errors):
+        for value in vars(module).values():
+            is_own = isinstance(value, type) and value.__module__ == module.__name__
+            if is_own and issubclass(value, HodhodError) and value is not HodhodError:
+                yield value
+
+
 def _error_codes() -> str:
     """For those who write clients: what a code means and whether the same may succeed later."""
     rows = ["| code | meaning | the same again |", "|---|---|---|"]
-    for cls in HodhodError.__subclasses__():
+    for cls in _refusals():
         again = "may succeed" if ERROR_TEXTS[cls.code].may_retry else ""
         rows.append(f"| `{cls.code}` | {_explained(cls)} | {again} |")
     return "\n".join(rows)
@@ -28,7 +38,7 @@ def _error_codes() -> str:
 
 def _errors() -> str:
     rows = ["| code | HTTP | meaning | what people read |", "|---|--:|---|---|"]
-    for cls in HodhodError.__subclasses__():
+    for cls in _refusals():
         text = ERROR_TEXTS[cls.code]
         status = HTTP_STATUS[cls.code]
         title = f"{text.en} {text.fa}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hodhod_server.blobs import s3_requests
 from hodhod_server.blobs.s3 import S3Blobs, open_s3
 from hodhod_server.blobs.s3_concatenation import COPY_BYTES_MAX, PART_BYTES_MIN, plan
 from hodhod_server.blobs.s3_objects import Window
@@ -113,6 +114,27 @@ async def test_parts_that_fail_are_sent_again_and_nothing_told_is_lost(
             assert told <= offset + 1000
     assert await digest(store, key) == hashlib.sha256(data).digest()
     assert min(line.seen[fault] for fault in ("slow_down", "broken", "cut", "lost")) > 0, line.seen
+
+
+async def test_a_slow_line_is_waited_for_and_one_that_stands_still_is_not(
+    line: FaultyLine, swift_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = f"{random_public_id()}/"
+    terms = replace(s3_settings(swift_port), endpoint=line.url, prefix=prefix, part_bytes=16 * MIB)
+    key, data = random_public_id(), os.urandom(17 * MIB)
+    async with open_s3(terms, tmp_path, SystemClock()) as store:
+        monkeypatch.setattr(s3_requests, "SILENCE_S", 0.5)  # of bodies; answers may take longer
+        await store.create(key)
+        line.bytes_s, line.still = 16 * MIB, 1
+        async with store.appending(key) as appender:
+            await appender.start_at(0)
+            for start in range(0, len(data), MIB):
+                await appender.write(data[start : start + MIB])
+            await appender.finish()
+        line.bytes_s = 0
+        assert await digest(store, key) == hashlib.sha256(data).digest()
+    assert (line.still, line.seen["still"]) == (0, 1)
+    assert line.seen["none"] < 20, "what was slow was not sent again"
 
 
 async def test_a_store_that_is_away_is_said_to_be(

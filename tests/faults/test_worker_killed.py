@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Final
 
+import pytest
+
 from hodhod_server.blobs.filesystem import open_filesystem
 from hodhod_server.domain.clock import SystemClock
 from hodhod_server.domain.ids import UserId
@@ -92,6 +94,7 @@ async def keys_of(database: Database) -> tuple[set[str], set[str]]:
     return {row["blob_key"] for row in named}, {row["blob_key"] for row in ready}
 
 
+@pytest.mark.timeout(60 + 6 * KILLS)
 async def test_every_file_is_looked_at_to_the_end_and_nothing_is_left_behind(
     settings: Settings, database: Database, keys: Keys
 ) -> None:

@@ -21,6 +21,7 @@ from hodhod_server.settings import ProcessingSettings, Settings
 from hodhod_server.store.database import Database
 from tests import recordings
 from tests.clock import FakeClock
+from tests.phone_photo import HEIC
 from tests.tus_caller import TusCaller
 from tests.viewers import Viewer, row_of
 
@@ -121,6 +122,16 @@ def exif_in_circles() -> bytes:
     return plain.getvalue()[:2] + segment + plain.getvalue()[2:]
 
 
+def giant_heic() -> bytes:
+    """Its directory claims ten gigapixels."""
+    start = HEIC.index(b"ispe") + 8
+    return HEIC[:start] + struct.pack(">II", 100_000, 100_000) + HEIC[start + 8 :]
+
+
+def half_a_heic() -> bytes:
+    return HEIC[: len(HEIC) // 2]
+
+
 CORPUS: list[tuple[Callable[[], bytes], str]] = [
     (bomb, "image/png"),
     (ribbon, "image/png"),
@@ -135,6 +146,8 @@ CORPUS: list[tuple[Callable[[], bytes], str]] = [
     (wrong_places, "video/mp4"),
     (zip_of_zeros, "application/zip"),
     (exif_in_circles, "image/jpeg"),
+    (giant_heic, "image/heic"),
+    (half_a_heic, "image/heic"),
 ]
 
 

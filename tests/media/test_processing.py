@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
+import pi_heif.heif
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
-from hodhod_server import app
-from hodhod_server.app.parts import Loop
-from hodhod_server.blobs.filesystem import open_filesystem
-from hodhod_server.domain.ids import ChatId
+from hodhod_server.app.files import SCRATCH
+from hodhod_server.blobs.filesystem import FilesystemBlobs, open_filesystem
+from hodhod_server.blobs.store import BlobStore, Reader
+from hodhod_server.domain.ids import ChatId, MediaId
 from hodhod_server.processing.contract import Copy
 from hodhod_server.processing.sandbox import Sandbox
 from hodhod_server.services.finished_files import FinishedFiles
+from hodhod_server.services.processing import NoAnnouncer, Processing
 from hodhod_server.settings import Settings
 from hodhod_server.store import messages
 from hodhod_server.store.database import Database
@@ -27,6 +31,8 @@ from hodhod_wire.codec import MSGPACK
 from hodhod_wire.events import MediaReady, OpaqueMessage
 from tests import recordings
 from tests.clock import FakeClock
+from tests.node import worker_role
+from tests.phone_photo import HEIC
 from tests.tus_caller import TusCaller
 from tests.viewers import Viewer, settled
 
@@ -34,16 +40,8 @@ from tests.viewers import Viewer, settled
 @pytest.fixture
 async def worker(settings: Settings, clock: FakeClock) -> AsyncIterator[None]:
     """A worker role beside the media role."""
-    async with app.worker(settings, clock) as parts:
-        loops = [asyncio.create_task(forever(loop)) for loop in parts.loops]
+    async with worker_role(settings, clock):
         yield
-        for loop in loops:
-            loop.cancel()
-        await asyncio.wait(loops)
-
-
-async def forever(loop: Loop) -> None:
-    await loop()
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "avif", "tiff"])
@@ -68,6 +66,47 @@ async def test_a_photo_loses_its_place_and_nothing_else_before_anybody_gets_it(
     thumb = await viewer.get(media_id, "thumb")
     assert thumb.headers["Content-Type"] == "image/jpeg"
     assert Image.open(io.BytesIO(thumb.body)).size == (48, 64)
+
+
+async def test_a_photo_of_a_phone_that_writes_heic_is_turned_and_has_a_thumbnail(
+    worker: None, sara: TusCaller, viewer: Viewer, database: Database
+) -> None:
+    content = HEIC
+    media_id = await sara.upload(content, "IMG_0001.HEIC", "image/heic")
+    row = await settled(database, media_id)
+    assert (row["processing"], row["content_type"]) == ("done", "image/heic")
+    assert (row["width"], row["height"]) == (48, 64), "as it is to be seen"
+    served = (await viewer.get(media_id)).body
+    assert (len(served), place_of(content)[2]) == (len(content), recordings.LATITUDE)
+    assert not any(place_of(served).values())
+    thumb = Image.open(io.BytesIO((await viewer.get(media_id, "thumb")).body))
+    assert thumb.size == (48, 64)
+    red, green, blue = thumb.crop((34, 2, 46, 20)).resize((1, 1)).tobytes()
+    assert red > 150 > green + blue, "what was on the left is above now"
+
+
+def place_of(heic: bytes) -> dict[int, Any]:
+    exif = Image.Exif()
+    exif.load(pi_heif.heif.open_heif(io.BytesIO(heic)).info["exif"])
+    return dict(exif.get_ifd(0x8825))
+
+
+async def test_a_gif_keeps_what_is_drawn_and_nothing_that_is_said(
+    worker: None, sara: TusCaller, viewer: Viewer, database: Database
+) -> None:
+    content = recordings.moving_gif()
+    media_id = await sara.upload(content)
+    row = await settled(database, media_id)
+    assert (row["processing"], row["width"], row["height"]) == ("done", 40, 30)
+    served = (await viewer.get(media_id)).body
+    assert len(served) == len(content)
+    assert b"Tehran" in content
+    assert b"Tehran" not in served
+    before, after = Image.open(io.BytesIO(content)), Image.open(io.BytesIO(served))
+    assert after.info["loop"] == before.info["loop"] == 0
+    frames = zip(ImageSequence.Iterator(before), ImageSequence.Iterator(after), strict=True)
+    same = [one.convert("RGB").tobytes() == two.convert("RGB").tobytes() for one, two in frames]
+    assert same == [True, True, True]
 
 
 async def test_chats_hear_what_was_found_and_a_known_photo_shares_its_bytes(
@@ -179,6 +218,44 @@ async def test_a_file_that_is_removed_takes_its_copies_along(
         files = FinishedFiles(database, blobs, clock, settings.processing)
         await files.remove_abandoned()
     assert _stored(settings) == []
+
+
+class Meanwhile:
+    """A store of which something happens whenever a file was opened."""
+
+    def __init__(self, blobs: FilesystemBlobs, then: Callable[[], Awaitable[object]]) -> None:
+        self._blobs = blobs
+        self._then = then
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._blobs, name)
+
+    @contextlib.asynccontextmanager
+    async def reading(self, key: str) -> AsyncIterator[Reader]:
+        async with self._blobs.reading(key) as reader:
+            await self._then()
+            yield reader
+
+
+async def test_a_file_that_goes_while_it_is_looked_at_leaves_nothing(
+    sara: TusCaller, database: Database, settings: Settings, clock: FakeClock
+) -> None:
+    media_id = await sara.upload(recordings.photo("jpeg"))
+    scratch = settings.media.directory / SCRATCH
+    async with open_filesystem(settings.media.directory, 2**20) as blobs:
+        going = Meanwhile(blobs, lambda: sara.ask("DELETE", f"/v1/uploads/{media_id}"))
+        processing = Processing(
+            database,
+            cast(BlobStore, going),
+            clock,
+            settings.processing,
+            scratch,
+            NoAnnouncer(),
+        )
+        assert await processing.process(MediaId(media_id)) is None
+    assert _stored(settings) == []
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM media_objects") == 0
 
 
 def _stored(settings: Settings) -> list[Path]:

@@ -27,6 +27,12 @@ from tests.tus_caller import RawUpload, TusCaller
 MIB = 1024 * 1024
 
 
+@pytest.fixture(params=[2**40, 1], ids=["parsed", "direct"])
+def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    """Bodies come through aiohttp's parser, or past it."""
+    return with_media(settings, replace(settings.media, direct_bytes=request.param))
+
+
 # --- cut connections -----------------------------------------------------------------------------
 
 

@@ -25,27 +25,18 @@ from hodhod import (
     SendUnconfirmed,
     SignedOut,
     TypingSeen,
-    User,
 )
 from hodhod_server.settings import Settings
 from tests.node import Node, new_node, running_node
 from tests.sdk.cutting_proxy import CuttingProxy
 from tests.sdk.reading import next_messages, next_of
-
-SARA, REZA = "+989123456789", "+989351112233"
+from tests.sdk.signing_in import REZA, SARA, sign_in
 
 
 @pytest.fixture
 async def node(settings: Settings) -> AsyncIterator[Node]:
     async with running_node(settings) as running:
         yield running
-
-
-async def sign_in(node: Node, client: Client, phone: str, name: str) -> User:
-    """The whole way, with the code from the phone."""
-    challenge = await client.request_code(phone)
-    await challenge.wait_sent()
-    return await challenge.verify(await node.code(phone), name=name)
 
 
 async def test_a_newcomer_is_led_through_sign_up(node: Node) -> None:

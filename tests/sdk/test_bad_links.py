@@ -20,7 +20,7 @@ from hodhod import Client, Progress
 from hodhod_server.settings import Settings
 from tests.node import Node, new_node, running_node
 from tests.sdk.narrow_proxy import NarrowProxy
-from tests.sdk.test_against_server import SARA, sign_in
+from tests.sdk.signing_in import SARA, sign_in
 
 log = logging.getLogger(__name__)
 MIB = 1024 * 1024

@@ -8,9 +8,12 @@ import secrets
 from pathlib import Path
 
 import pytest
+from msgspec import Raw
 
 from hodhod import Client, File, FileChanged, MediaReady, Message, Progress
 from hodhod.testing import FakeServer, Faults
+from hodhod_wire.codec import MSGPACK
+from hodhod_wire.frames import EventPush
 from tests.sdk.conftest import Two
 from tests.sdk.reading import next_messages, until
 
@@ -90,6 +93,25 @@ async def test_what_the_server_finds_out_becomes_part_of_the_message(
     assert (message.file.type, message.ready, notice.notice) == ("video/webm", ready, ready)
     assert two.reza.renewed(sent) == message
     assert two.sara.renewed(sent) == sent, "she has not heard of it"
+
+
+async def test_a_notice_about_a_file_behind_what_was_read_does_not_wait_to_be_read(
+    fake: FakeServer, two: Two, trip: Path
+) -> None:
+    sent = await two.sara.send_file(two.chat, trip)
+    await next_messages(two.reza, 1)
+    positions = fake.logs.chats[two.chat.id].members[two.reza.user.id]
+    assert sent.file is not None
+    for number in (1, 2):
+        ready = MediaReady(media=sent.file.media, size=SIZE, type="video/webm", width=number)
+        event = fake.logs.append(two.chat.id, two.sara.user.id, number, ready, sent.at)
+        push = EventPush(event=Raw(MSGPACK.encode(event)))
+        await fake.gateway.push(push, {two.reza.user.id})
+        await next_messages(two.reza, 1)
+        if number == 1:
+            await until(lambda: positions == [2, 0])
+            await two.reza.mark_read(event.chat, event.seq)
+    await until(lambda: positions == [3, 3])
 
 
 async def test_an_upload_goes_on_after_a_restart(

@@ -161,16 +161,22 @@ async def test_what_a_process_left_untold_another_tells(
     assert isinstance(ready, MediaReady)
 
 
-async def test_a_message_of_a_file_that_is_removed_meanwhile_names_nothing(
+async def test_a_message_of_a_file_that_is_removed_meanwhile_is_refused_and_others_are_not(
     house: House, sara: Person, chat: ChatId, database: Database, clock: FakeClock
 ) -> None:
-    media_id = await house.begin_file(sara.caller)
-    queued = await house.submit_file(sara.caller, chat, media_id)
+    media_id, kept = await house.begin_file(sara.caller), await house.begin_file(sara.caller)
+    late = await house.submit_file(sara.caller, chat, media_id)
+    others = [
+        await house.submit(sara.caller, chat),
+        await house.submit_file(sara.caller, chat, kept),
+    ]
     async with database.connection() as tx:
         await uploads.mark_removed(tx, sara.user, media_id, clock.now())
-    await written(house, queued)
-    assert len(await log_of(house, chat)) == 1
-    assert await uses(database) == []
+    await written(house, *others)
+    with pytest.raises(MediaNotFound):
+        await late  # else the chat would wait for it for ever
+    assert len(await log_of(house, chat)) == 2
+    assert await uses(database) == [(3, kept, True)]
     with pytest.raises(MediaNotFound):
         await house.submit_file(sara.caller, chat, media_id)
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from hodhod_server.domain.errors import Overloaded
 from hodhod_server.domain.ids import UserId
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.upload_errors import StorageFull, UploadExpired, UploadNotFound
+from hodhod_server.services import upload_writing
 from hodhod_server.services.uploads import NewUpload, Part, Upload, Uploads
 from hodhod_server.settings import MediaSettings
 from hodhod_server.store.database import Database
@@ -115,6 +117,21 @@ async def test_what_is_recorded_survives_a_power_cut(
     done = await uploads.write(user, upload.media_id, part(offset, content[offset:]))
     assert done.finished_at is not None
     assert blobs.durable[upload.media_id] == content
+
+
+async def test_a_store_that_takes_too_long_is_said_to_be_away_and_nothing_is_lost(
+    uploads: Uploads, user: UserId, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_writing, "SAVE_S", 0.05)
+    upload = await uploads.create(user, new(10))
+    blobs.finish_s = 5.0
+    with pytest.raises(Overloaded):
+        await uploads.write(user, upload.media_id, part(0, b"0123456789"))
+    blobs.finish_s = 0.0
+    offset = (await uploads.load(user, upload.media_id)).offset_bytes
+    done = await uploads.write(user, upload.media_id, part(offset, b"0123456789"[offset:]))
+    assert done.finished_at is not None
+    assert blobs.durable[upload.media_id] == b"0123456789"
 
 
 # --- the sweep -----------------------------------------------------------------------------------

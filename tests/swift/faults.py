@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import random
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 
@@ -12,16 +14,22 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+STILL_S = 3.0
+BUFFER_BYTES = 64 * 1024  # what a slow line has not carried yet stays with its sender
 SLOW_DOWN = (
     "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 )
 
 
 class FaultyLine:
-    """A proxy that fails a request in `share` of the cases; `seen` counts how."""
+    """A proxy that fails a request in `share` of the cases; `seen` counts how. Bodies come at
+    `bytes_s`; of the next `still` ones nothing is read any more after the first piece.
+    """
 
     def __init__(self, target: str, dice: random.Random) -> None:
         self.share = 0.0
+        self.bytes_s = 0.0
+        self.still = 0
         self.seen: Counter[str] = Counter()
         self._target = target
         self._dice = dice
@@ -34,6 +42,12 @@ class FaultyLine:
             return web.Response(status=503, text=SLOW_DOWN, content_type="application/xml")
         if fault == "broken":
             return web.Response(status=500)
+        if self.still and request.method == "PUT":
+            self.still -= 1
+            self.seen["still"] += 1
+            await request.content.readany()
+            await asyncio.sleep(STILL_S)
+            _cut(request)
         if fault == "cut":  # in the middle of the body
             await request.content.readany()
             _cut(request)
@@ -54,7 +68,7 @@ class FaultyLine:
                 request.method,
                 URL(self._target + request.raw_path, encoded=True),
                 headers=request.headers,
-                data=io.BytesIO(await request.read()) if request.body_exists else None,
+                data=io.BytesIO(await self._body(request)) if request.body_exists else None,
                 skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
             ) as response,
         ):
@@ -67,6 +81,14 @@ class FaultyLine:
             if request.method == "HEAD":
                 headers["Content-Length"] = response.headers.get("Content-Length", "0")
             return web.Response(status=response.status, headers=headers, body=body)
+
+    async def _body(self, request: web.Request) -> bytes:
+        body = bytearray()
+        while piece := await request.content.read(64 * 1024):
+            body += piece
+            if self.bytes_s:
+                await asyncio.sleep(len(piece) / self.bytes_s)
+        return bytes(body)
 
 
 def _cut(request: web.Request) -> None:
@@ -84,8 +106,9 @@ async def faulty_line(port: int, dice: random.Random) -> AsyncIterator[FaultyLin
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
+        listening = socket.create_server(("127.0.0.1", 0))
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        await web.SockSite(runner, listening).start()
         line.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield line
     finally:

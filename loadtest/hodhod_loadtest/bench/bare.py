@@ -50,6 +50,12 @@ async def upload(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+async def remove(request: web.Request) -> web.Response:
+    """The file of an earlier run."""
+    (request.app[FOLDER] / NAME).unlink(missing_ok=True)
+    return web.Response(status=204)
+
+
 async def download(request: web.Request) -> web.FileResponse:
     """The file."""
     return web.FileResponse(request.app[FOLDER] / NAME)
@@ -85,7 +91,9 @@ def main(folder: str, port: str) -> None:
     """Serve until ended."""
     app = web.Application(client_max_size=2**40)
     app[FOLDER] = Path(folder)
-    app.add_routes([web.put("/file", upload), web.get("/file", download)])
+    app.add_routes(
+        [web.put("/file", upload), web.get("/file", download), web.delete("/file", remove)]
+    )
     web.run_app(app, host="127.0.0.1", port=int(port), loop=uvloop.new_event_loop(), print=None)
 
 

@@ -7,24 +7,22 @@ does so for both. The uploads come at a pace (`UPLOAD_MIB_S` each): ten phones, 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import http.client
-import random
-import threading
-import time
 import urllib.request
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 from urllib.parse import urljoin
 
 from hodhod_loadtest.bench import loops
+from hodhod_loadtest.bench.accounting import share_elsewhere
 from hodhod_loadtest.bench.figures import BenchFailed, Figure, LeftOut, percentile, rounded
 from hodhod_loadtest.bench.flights import Flights, Wire, connected
 from hodhod_loadtest.bench.loops import OpenRun
-from hodhod_loadtest.bench.measure_files import MIB, line_to
+from hodhod_loadtest.bench.measure_messages import TRIES_PER_RUN, is_valid
 from hodhod_loadtest.bench.pacing import ConstantPacer
 from hodhod_loadtest.bench.people import pair_up
 from hodhod_loadtest.bench.target import Plan, Target, open_target
+from hodhod_loadtest.bench.uploader import uploading
 from hodhod_loadtest.exposition import LOOP_LAG, Histogram, find_p99, histogram
 
 MESSAGES: Final = "message_p99_during_uploads_ratio"
@@ -34,114 +32,107 @@ UPLOADS: Final = 10
 UPLOAD_MIB_S: Final = 2.0
 MESSAGES_S: Final = 1000
 STRETCHES: Final = 2
-PIECE_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A stretch without uploads and one with them, next to each other."""
+
+    calm: OpenRun
+    busy: OpenRun
+
+    @property
+    def is_valid(self) -> bool:
+        """Whoever measures was in time."""
+        return is_valid(self.calm) and is_valid(self.busy)
 
 
 async def crowding(plan: Plan) -> list[Figure | LeftOut]:
     """Messages with and without uploads, in turns."""
-    ratios: list[float] = []
+    runs: list[list[Pair]] = []
     lags_ms: list[float] = []
     rss_mib: list[float] = []
-    details: list[dict[str, object]] = []
     async with open_target(plan) as target:
         people = await target.newcomers.many(2 * plan.pairs)
         pairs = await pair_up(people, target.api_url)
         tokens = [pair.writer.token for pair in pairs[:UPLOADS]]
         async with connected(pairs, target.door) as (wires, flights):
+            crowd = _Crowd(plan, target, wires, flights, tokens)
             for number in range(1, plan.runs + 1):
                 plan.tell(f"{MESSAGES}: run {number} of {plan.runs}")
-                calm, busy = list[float](), list[float]()
                 target.processes.forget_peaks("media")
                 before = await _lags(target)
-                for _ in range(STRETCHES):
-                    calm += (await _messages(plan, target, wires, flights)).latencies_s
-                    with _uploading(target, tokens):
-                        busy += (await _messages(plan, target, wires, flights)).latencies_s
+                runs.append(await crowd.pairs())
                 lags_ms.append(1000 * _p99(before, await _lags(target)))
                 rss_mib.append(target.processes.peak_rss_kib("media") / 1024)
-                ratios.append(percentile(busy, 0.99) / percentile(calm, 0.99))
-                details.append(_told(calm, busy))
     about = {"uploads": UPLOADS, "mib_s_each": UPLOAD_MIB_S, "messages_s": MESSAGES_S}
     return [
-        Figure(
-            name=MESSAGES,
-            unit="of that without",
-            better="lower",
-            runs=tuple(ratios),
-            detail={**about, "by_run": details},
-        ),
+        _ratio(runs, about),
         Figure(name=LAG, unit="ms", better="lower", runs=tuple(lags_ms), detail=about),
         Figure(name=RSS, unit="MiB", better="lower", runs=tuple(rss_mib), detail=about),
     ]
 
 
-def _told(calm: Sequence[float], busy: Sequence[float]) -> dict[str, object]:
-    return {
-        "calm_p99_ms": rounded(1000 * percentile(calm, 0.99)),
-        "busy_p99_ms": rounded(1000 * percentile(busy, 0.99)),
-    }
+@dataclass(frozen=True, slots=True)
+class _Crowd:
+    """Who writes, and who uploads."""
+
+    plan: Plan
+    target: Target
+    wires: Sequence[Wire]
+    flights: Flights
+    tokens: Sequence[str]
+
+    async def pairs(self) -> list[Pair]:
+        """The valid pairs of one run; each begins where the one before ended, so that what changes
+        with time is on both sides.
+        """
+        found: list[Pair] = []
+        for attempt in range(TRIES_PER_RUN * STRETCHES):
+            if attempt % 2:
+                busy = await self._busy()
+                pair = Pair(await self._calm(), busy)
+            else:
+                calm = await self._calm()
+                pair = Pair(calm, await self._busy())
+            found += [pair] if pair.is_valid else []
+            if len(found) == STRETCHES:
+                break
+        return found
+
+    async def _calm(self) -> OpenRun:
+        pacer = ConstantPacer(MESSAGES_S)
+        return await loops.open_messages(
+            self.wires, self.flights, pacer, self.plan, self.target.processes
+        )
+
+    async def _busy(self) -> OpenRun:
+        async with uploading(self.target.media_url, self.tokens, UPLOAD_MIB_S):
+            return await self._calm()
 
 
-async def _messages(plan: Plan, target: Target, wires: Sequence[Wire], flights: Flights) -> OpenRun:
-    pacer = ConstantPacer(MESSAGES_S)
-    return await loops.open_messages(wires, flights, pacer, plan, target.processes)
-
-
-@contextlib.contextmanager
-def _uploading(target: Target, tokens: Sequence[str]) -> Iterator[None]:
-    """So many uploads for as long as the block runs."""
-    over = threading.Event()
-    failures: list[BaseException] = []
-    threads = [
-        threading.Thread(target=_upload, args=(target.media_url, token, over, failures))
-        for token in tokens
+def _ratio(runs: Sequence[Sequence[Pair]], about: dict[str, Any]) -> Figure | LeftOut:
+    p99s = [_p99s(pairs) for pairs in runs if pairs]
+    if not p99s:
+        return LeftOut(MESSAGES, "void: in all runs the generator was late", is_failure=False)
+    by_run = [
+        {"calm_p99_ms": rounded(1000 * calm), "busy_p99_ms": rounded(1000 * busy), "pairs": count}
+        for calm, busy, count in p99s
     ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
-    if failures:
-        raise BenchFailed(f"an upload failed: {type(failures[0]).__name__}") from failures[0]
+    return Figure(
+        name=MESSAGES,
+        unit="of that without",
+        better="lower",
+        runs=tuple(busy / calm for calm, busy, _ in p99s),
+        elsewhere=share_elsewhere([pair.calm.use for pairs in runs for pair in pairs]),
+        detail={**about, "by_run": by_run},
+    )
 
 
-def _upload(
-    media_url: str, token: str, over: threading.Event, failures: list[BaseException]
-) -> None:
-    line = line_to(media_url)
-    try:
-        _send(line, {"Authorization": f"Bearer {token}", "Tus-Resumable": "1.0.0"}, over)
-    except (OSError, http.client.HTTPException, BenchFailed) as failure:
-        failures.append(failure)
-    finally:
-        line.close()
-
-
-def _send(line: http.client.HTTPConnection, tus: dict[str, str], over: threading.Event) -> None:
-    block = random.randbytes(PIECE_BYTES)
-
-    def body() -> Iterator[bytes]:
-        began, sent = time.monotonic(), 0
-        while not over.is_set():
-            yield block
-            sent += len(block)
-            time.sleep(max(0.0, began + sent / (UPLOAD_MIB_S * MIB) - time.monotonic()))
-
-    line.request("POST", "/v1/uploads", headers={**tus, "Upload-Length": str(1024 * MIB)})
-    created = line.getresponse()
-    created.read()
-    part = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
-    place = created.headers["Location"]
-    line.request("PATCH", place, body=body(), headers=tus | part, encode_chunked=True)
-    answer = line.getresponse()
-    answer.read()
-    if answer.status != 204:
-        raise BenchFailed(f"an upload was answered with {answer.status}")
-    line.request("DELETE", place, headers=tus)
-    line.getresponse().read()
+def _p99s(pairs: Sequence[Pair]) -> tuple[float, float, int]:
+    calm = [latency_s for pair in pairs for latency_s in pair.calm.latencies_s]
+    busy = [latency_s for pair in pairs for latency_s in pair.busy.latencies_s]
+    return percentile(calm, 0.99), percentile(busy, 0.99), len(pairs)
 
 
 async def _lags(target: Target) -> Histogram:

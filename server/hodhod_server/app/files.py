@@ -67,7 +67,10 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
         finished = FinishedFiles(database, blobs, clock, settings.processing)
         uploads = Uploads(database, blobs, clock, own, news, finished)
         tus = Tus(
-            uploads, upload_bytes_max=own.upload_bytes_max, base_url=settings.public.media_url
+            uploads,
+            upload_bytes_max=own.upload_bytes_max,
+            direct_bytes=own.direct_bytes,
+            base_url=settings.public.media_url,
         )
         links = MediaLinks(
             keys.media_link, clock, link_s=own.link_s, base_url=settings.public.media_url

@@ -5,29 +5,39 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
-from hodhod_server.app.files import media, worker
-from hodhod_server.app.gateways import gateway
-from hodhod_server.app.newcomers import signup
 from hodhod_server.app.parts import Loop, Parts, Role
 from hodhod_server.domain.clock import Clock, SystemClock
+from hodhod_server.processing.priority import give_way
 from hodhod_server.settings import ListenSettings, Settings
 from hodhod_server.telemetry import logs
 from hodhod_server.web.serving import serve
 
 log = logs.get("app")
 COLLECT_AFTER: Final = (50_000, 20, 50)  # a young collection is a millisecond or two
+Opening = Callable[[Settings, Clock], AbstractAsyncContextManager[Parts]]
 
 
-ROLES: Final[dict[Role, Callable[[Settings, Clock], AbstractAsyncContextManager[Parts]]]] = {
-    Role.GATEWAY: gateway,
-    Role.SIGNUP: signup,
-    Role.MEDIA: media,
-    Role.WORKER: worker,
+def _opening(module: str, role: Role) -> Opening:
+    """Opens a role, which is imported then."""
+
+    def opening(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[Parts]:
+        opens: Opening = getattr(importlib.import_module(f"hodhod_server.app.{module}"), role)
+        return opens(settings, clock)
+
+    return opening
+
+
+ROLES: Final[dict[Role, Opening]] = {
+    Role.GATEWAY: _opening("gateways", Role.GATEWAY),
+    Role.SIGNUP: _opening("newcomers", Role.SIGNUP),
+    Role.MEDIA: _opening("files", Role.MEDIA),
+    Role.WORKER: _opening("files", Role.WORKER),
 }
 
 
@@ -39,8 +49,11 @@ async def run(role: Role, settings: Settings) -> None:
 async def run_all(settings: Mapping[Role, Settings]) -> None:
     """Serve roles in this process, each on its own sockets, until SIGTERM or SIGINT.
 
-    A loop that dies ends the process, loudly.
+    A loop that dies ends the process, loudly. A process of one role has the rank of that role.
     """
+    if len(settings) == 1:
+        [(role, own)] = settings.items()
+        give_way({Role.MEDIA: own.media.niceness, Role.WORKER: own.worker.niceness}.get(role, 0))
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

@@ -2,6 +2,8 @@
 
 The event loop never touches the disk: dirty-page throttling was seen to stop it for 0.4 s. A writer
 gathers 1 MiB, hands it to a thread and reads on while that is written; syncs run beside the writes.
+The disk begins with each MiB at once: a sync that finds four of them keeps the database's own syncs
+waiting for as long.
 
 Always true: a writer has at most one write and one sync in threads; its descriptor outlives both. A
 file has one writer on this machine (`flock`). A new file's folder entry is durable before `create`
@@ -29,6 +31,7 @@ from hodhod_server.blobs.store import (
     BlobMissing,
     BlobsFull,
     BlobTorn,
+    Piece,
     StoredBlob,
     is_key,
     require_key,
@@ -41,6 +44,7 @@ PIECE_BYTES: Final = 256 * 1024  # of a download: what a socket takes in one go
 THREADS: Final = 8  # syncs wait for the disk; own threads keep them from starving the process
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _sync_data: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)  # macOS has none
+_advise: Final[Callable[[int, int, int, int], None] | None] = getattr(os, "posix_fadvise", None)
 
 
 class _Landed(NamedTuple):
@@ -82,7 +86,7 @@ class _FileAppender:
         self._descriptor = descriptor
         self._sync_bytes = sync_bytes
         self._threads = threads
-        self._gathered: list[bytes] = []
+        self._gathered: list[Piece] = []
         self._gathered_bytes = 0
         self._position = 0
         self._durable = 0
@@ -98,7 +102,7 @@ class _FileAppender:
         self._job = self._threads.start(partial(_cut_back, self._descriptor, offset))
         await self._settle()
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: Piece) -> None:
         self._gathered.append(data)
         self._gathered_bytes += len(data)
         if self._gathered_bytes >= BATCH_BYTES or len(self._gathered) >= BATCH_PIECES:
@@ -344,10 +348,10 @@ def _cut_back(descriptor: int, offset: int) -> _Landed:
     return _Landed(offset, offset, None)
 
 
-def _store(descriptor: int, batch: list[bytes], start: int, must_sync: bool) -> _Landed:
+def _store(descriptor: int, batch: list[Piece], start: int, must_sync: bool) -> _Landed:
     """Write one batch. What fits before a failure is synced: it was taken, so it is kept."""
     position, failure = start, None
-    rest: list[bytes | memoryview] = list(batch)
+    rest = batch
     try:
         while rest:
             written = os.pwritev(descriptor, rest, position)
@@ -356,6 +360,7 @@ def _store(descriptor: int, batch: list[bytes], start: int, must_sync: bool) -> 
     except OSError as error:
         failure = error
     if failure is None and not must_sync:
+        _begin_writing(descriptor, start, position - start)
         return _Landed(position, None, None)
     try:
         _sync_data(descriptor)
@@ -364,7 +369,13 @@ def _store(descriptor: int, batch: list[bytes], start: int, must_sync: bool) -> 
     return _Landed(position, position, failure)
 
 
-def _without(pieces: list[bytes | memoryview], length: int) -> list[bytes | memoryview]:
+def _begin_writing(descriptor: int, start: int, length: int) -> None:
+    """Let the disk have these pages, and wait for nothing: what Linux makes of the advice."""
+    if _advise is not None:
+        _advise(descriptor, start, length, os.POSIX_FADV_DONTNEED)
+
+
+def _without(pieces: list[Piece], length: int) -> list[Piece]:
     """What is left of the pieces after their first `length` bytes."""
     for number, piece in enumerate(pieces):
         if length < len(piece):

@@ -20,9 +20,9 @@ import msgspec
 
 from hodhod_server.blobs.s3_objects import Content, ListedPart, Objects, Window
 from hodhod_server.blobs.s3_spool import Spool
-from hodhod_server.blobs.store import BlobMissing, BlobsFull, BlobTorn
+from hodhod_server.blobs.store import BlobMissing, BlobsFull, BlobTorn, Piece
 
-BATCH_BYTES: Final = 1024 * 1024
+BATCH_BYTES: Final = 512 * 1024  # two of them for each of ten uploads; the store is slower
 BATCH_PIECES: Final = 512
 OPEN: Final = "open/"
 _DIGITS: Final = 15
@@ -56,7 +56,7 @@ class S3Appender:
         self._state = state
         self._spool = spool
         self._tasks = tasks
-        self._gathered: list[bytes] = []
+        self._gathered: list[Piece] = []
         self._gathered_bytes = 0
         self._spooled = 0  # how far the blob is in the spool or beyond it
         self._part_start = 0
@@ -77,7 +77,7 @@ class S3Appender:
         if not await self._resume(offset):
             await self._require_whole(offset)
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: Piece) -> None:
         self._gathered.append(data)
         self._gathered_bytes += len(data)
         if self._gathered_bytes >= BATCH_BYTES or len(self._gathered) >= BATCH_PIECES:
@@ -304,7 +304,7 @@ async def forget(objects: Objects, key: str) -> None:
     await objects.delete(state_key(key))
 
 
-def _split(pieces: list[bytes], length: int) -> tuple[list[bytes], list[bytes]]:
+def _split(pieces: list[Piece], length: int) -> tuple[list[Piece], list[Piece]]:
     """The first `length` bytes, and what is left."""
     for number, piece in enumerate(pieces):
         if length < len(piece):

@@ -160,13 +160,15 @@ class S3Requests:
         query = canonical_query(ask.query)
         url = f"{origin}{path}?{query}" if query else f"{origin}{path}"
         headers["content-length"] = str(ask.length_bytes)
-        return await self._session.request(
-            ask.method,
-            URL(url, encoded=True),
-            headers=headers,
-            data=ask.body() if ask.body is not None and ask.length_bytes else None,
-            allow_redirects=False,
-        )
+        async with asyncio.timeout(None) as patience:
+            body = ask.body() if ask.body is not None and ask.length_bytes else None
+            return await self._session.request(
+                ask.method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=None if body is None else _never_still(body, patience),
+                allow_redirects=False,
+            )
 
 
 @contextlib.asynccontextmanager
@@ -179,6 +181,17 @@ async def open_session(connections_max: int) -> AsyncIterator[aiohttp.ClientSess
         skip_auto_headers=("User-Agent", "Content-Type", "Accept-Encoding"),
     ) as session:
         yield session
+
+
+async def _never_still(
+    pieces: AsyncIterator[bytes], patience: asyncio.Timeout
+) -> AsyncIterator[bytes]:
+    """Each piece that is taken renews the patience; the session waits for the answer."""
+    clock = asyncio.get_running_loop().time
+    async for piece in pieces:
+        patience.reschedule(clock() + SILENCE_S)
+        yield piece
+    patience.reschedule(None)
 
 
 def parse(answer: bytes) -> ElementTree.Element:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Final, TypeVar, cast
 
 from hodhod_server.blobs.s3_objects import Content
+from hodhod_server.blobs.store import Piece
 
 T = TypeVar("T")
 PIECE_BYTES: Final = 256 * 1024
@@ -35,7 +36,7 @@ class Spool:
         self._executor = executor
         self._jobs: set[asyncio.Future[Any]] = set()
 
-    def write(self, place: int, at: int, pieces: list[bytes]) -> asyncio.Future[None]:
+    def write(self, place: int, at: int, pieces: list[Piece]) -> asyncio.Future[None]:
         """Begin to put pieces into a place."""
         position = place * self._place_bytes + at
         return self._start(partial(_write_all, self._descriptor, pieces, position))
@@ -86,7 +87,7 @@ def _nameless(directory: Path) -> IO[bytes]:
     return cast("IO[bytes]", tempfile.TemporaryFile(dir=directory))
 
 
-def _write_all(descriptor: int, pieces: list[bytes], position: int) -> None:
+def _write_all(descriptor: int, pieces: list[Piece], position: int) -> None:
     for piece in pieces:
         rest = memoryview(piece)
         while rest:

@@ -20,6 +20,9 @@ from typing import Final, Protocol
 
 import msgspec
 
+Piece = bytes | memoryview
+"""Bytes that nobody changes any more."""
+
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{22,43}")
 
 
@@ -67,7 +70,7 @@ class Appender(Protocol):
         """
         ...
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: Piece) -> None:
         """Take bytes; they are on their way when this returns. Raises `BlobsFull`, `OSError`.
 
         If the caller is cancelled, the bytes are taken all the same.

@@ -19,9 +19,16 @@ def add(request: web.Request, headers: dict[str, str]) -> None:
     request[_HEADERS] = request.get(_HEADERS, {}) | headers
 
 
+def end_connection(request: web.Request) -> None:
+    """Nothing can follow this request on its connection, and the client is told."""
+    add(request, {"Connection": "close"})
+
+
 async def apply(request: web.Request, response: web.StreamResponse) -> None:
     """An `on_response_prepare` signal of the application."""
     response.headers.update(request.get(_HEADERS, {}))
+    if response.headers.get("Connection") == "close":
+        response.force_close()
 
 
 def preflight(*, methods: str, headers: str) -> dict[str, str]:

@@ -8,16 +8,18 @@ understands a relative one. `X-HTTP-Method-Override` replaces the method, as the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
 from email.utils import format_datetime
 from typing import Final
 
-from aiohttp import StreamReader, web
+from aiohttp import web
 
-from hodhod_server.domain.errors import Forbidden, Malformed, TooLarge, UnsupportedMediaType
-from hodhod_server.domain.ids import MediaId
+from hodhod_server.domain.errors import Forbidden, TooLarge, UnsupportedMediaType
+from hodhod_server.domain.ids import MediaId, UserId
 from hodhod_server.domain.upload_errors import TusVersionUnsupported
 from hodhod_server.media import answers, tus_headers
+from hodhod_server.media.receiving import body_of
 from hodhod_server.services.uploads import NewUpload, Part, Upload, Uploads
 from hodhod_server.web.callers import caller
 
@@ -50,10 +52,13 @@ ANSWER_HEADERS: Final = {
 class Tus:
     """The handlers of the protocol."""
 
-    def __init__(self, uploads: Uploads, *, upload_bytes_max: int, base_url: str = "") -> None:
+    def __init__(
+        self, uploads: Uploads, *, upload_bytes_max: int, direct_bytes: int, base_url: str = ""
+    ) -> None:
         self._uploads = uploads
         self._base_url = base_url.rstrip("/")
         self._upload_bytes_max = upload_bytes_max
+        self._direct_bytes = direct_bytes
 
     def routes(self) -> list[web.AbstractRouteDef]:
         collection = {"OPTIONS": self.options, "POST": self.create}
@@ -94,7 +99,7 @@ class Tus:
         location = f"{self._base_url}{PATH}/{upload.media_id}"
         answers.add(request, {"Location": location})  # also if the piece fails
         if has_bytes and upload.finished_at is None:
-            upload = await self._uploads.write(user, upload.media_id, _part(request, 0))
+            upload = await self._write(request, user, upload.media_id, 0)
         return web.Response(status=201, headers=_progress(upload))
 
     def _require_takes(self, request: web.Request, new: NewUpload) -> None:
@@ -119,33 +124,27 @@ class Tus:
         if request.content_type != CONTENT_TYPE:
             raise UnsupportedMediaType(f"send {CONTENT_TYPE}")
         _require_identity(request)
-        part = _part(request, tus_headers.number(request.headers, "Upload-Offset"))
-        upload = await self._uploads.write(user, _media_id(request), part)
+        offset_bytes = tus_headers.number(request.headers, "Upload-Offset")
+        upload = await self._write(request, user, _media_id(request), offset_bytes)
         return web.Response(status=204, headers=_progress(upload))
+
+    async def _write(
+        self, request: web.Request, user: UserId, media_id: MediaId, offset_bytes: int
+    ) -> Upload:
+        async with contextlib.aclosing(body_of(request, direct_bytes=self._direct_bytes)) as chunks:
+            part = Part(
+                offset_bytes=offset_bytes,
+                length_bytes=request.content_length,
+                chunks=chunks,
+                checksum=tus_headers.checksum(request.headers),
+                upload_length_bytes=tus_headers.late_length(request),
+            )
+            return await self._uploads.write(user, media_id, part)
 
     async def delete(self, request: web.Request) -> web.Response:
         """Give up."""
         await self._uploads.terminate(caller(request).user, _media_id(request))
         return web.Response(status=204)
-
-
-class _Body:
-    """The bytes of a request as they come."""
-
-    def __init__(self, content: StreamReader) -> None:
-        self._content = content
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        try:
-            chunk = await self._content.readany()
-        except web.RequestPayloadError:
-            raise Malformed("the body is not well-formed HTTP") from None
-        if not chunk:
-            raise StopAsyncIteration
-        return chunk
 
 
 def _by_method(handlers: Mapping[str, Handler]) -> Handler:
@@ -160,16 +159,6 @@ def _by_method(handlers: Mapping[str, Handler]) -> Handler:
         return await handlers[method](request)
 
     return dispatch
-
-
-def _part(request: web.Request, offset_bytes: int) -> Part:
-    return Part(
-        offset_bytes=offset_bytes,
-        length_bytes=request.content_length,
-        chunks=_Body(request.content),
-        checksum=tus_headers.checksum(request.headers),
-        upload_length_bytes=tus_headers.late_length(request),
-    )
 
 
 def _require_identity(request: web.Request) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from hodhod_server.processing import confinement, magic, metadata
+from hodhod_server.processing import confinement, magic, metadata, priority
 from hodhod_server.processing.contract import Answer, Details, Nature, Task
 from hodhod_server.processing.source import DescriptorFile
 
@@ -30,6 +30,7 @@ _KINDS: Final = {
     "image/webp": "pictures",
     "image/avif": "pictures",
     "image/tiff": "pictures",
+    "image/heic": "pictures",
     "video/mp4": "films",
     "video/quicktime": "films",
     "video/webm": "films",
@@ -48,6 +49,7 @@ _KINDS: Final = {
 def main() -> int:
     """One task. Nothing of a hostile file's is ever printed."""
     task = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Task)
+    priority.keep_rank()
     confinement.limit(task.bounds)
     source = DescriptorFile(task.source)
     content_type = magic.shown_type(source.read_at(0, magic.SNIFFED_BYTES), task.claimed_type)
@@ -72,7 +74,7 @@ def _prepared(content_type: str) -> Look | None:
     if kind is None:
         return None
     module = importlib.import_module(f"hodhod_server.processing.{kind}")
-    module.prepare()
+    module.prepare(content_type)
     look_at: Look = module.look_at
     return look_at
 

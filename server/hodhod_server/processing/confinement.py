@@ -2,7 +2,8 @@
 
 Two walls. Resource limits: CPU seconds, address space, size of an output, open files. And a seccomp
 filter (Linux) that leaves it the descriptors it holds: it opens no file, makes no socket, starts no
-program, signals nobody. Both outlive whatever takes the process over.
+program, signals nobody. What it holds it may read or write, and not change in any other way: a file
+is the stored one. Both outlive whatever takes the process over.
 
 Always true: `lock` is called after the last import and before the first read. Where the kernel
 knows no seccomp the limits alone hold, and the answer of `lock` says so.
@@ -67,6 +68,26 @@ _REFUSED: Final[dict[str, tuple[int, int]]] = {
     "symlinkat": (266, 36),
     "mkdir": (83, -1),
     "mkdirat": (258, 34),
+    "truncate": (76, 45),
+    "chmod": (90, -1),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, -1),
+    "fchown": (93, 55),
+    "lchown": (94, -1),
+    "fchownat": (260, 54),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "utime": (132, -1),
+    "utimes": (235, -1),
+    "futimesat": (261, -1),
+    "utimensat": (280, 88),
+    "flock": (73, 32),
     "mount": (165, 40),
     "unshare": (272, 97),
     "setns": (308, 268),

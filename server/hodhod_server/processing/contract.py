@@ -58,6 +58,10 @@ class Task(Struct, frozen=True, kw_only=True):
     strips_metadata: bool
 
 
+class TooMuchMetadata(Exception):
+    """More parts than a camera writes: the file is not shown to anybody."""
+
+
 class Patch(Struct, frozen=True, kw_only=True):
     """Bytes to be written over those at `offset`; a file never changes its length."""
 

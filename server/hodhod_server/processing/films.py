@@ -47,9 +47,9 @@ class NothingToPlay(Exception):
     """A container without film or sound."""
 
 
-def prepare() -> None:
+def prepare(content_type: str) -> None:
     """Import every decoder now: later no file can be opened."""
-    pictures.prepare()
+    pictures.prepare(content_type)
     av.logging.set_level(None)
     for module in pkgutil.walk_packages(av.__path__, "av."):
         if not module.name.endswith("__main__"):

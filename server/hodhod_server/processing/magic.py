@@ -44,7 +44,15 @@ _BRANDS: Final = {
     b"qt  ": "video/quicktime",
 }
 PHOTOS: Final = frozenset(
-    {"image/jpeg", "image/png", "image/webp", "image/tiff", "image/avif", "image/heic"}
+    {
+        "image/jpeg",
+        "image/png",
+        "image/gif",
+        "image/webp",
+        "image/tiff",
+        "image/avif",
+        "image/heic",
+    }
 )
 """Kinds that can carry where they were taken; nobody gets one before that is blanked."""
 
@@ -57,10 +65,17 @@ def type_of(head: bytes) -> str:
     if head[:4] == b"RIFF":
         return _RIFF.get(head[8:12], OCTETS)
     if head[4:8] == b"ftyp":
-        return _BRANDS.get(head[8:12], "video/mp4")
+        return _by_brand(head)
     if head[:4] == b"\x1aE\xdf\xa3":
         return "video/webm" if b"webm" in head else "video/x-matroska"
     return OCTETS
+
+
+def _by_brand(head: bytes) -> str:
+    """A picture may begin with the brand of all of its family, and name its own behind it."""
+    if head[8:12] == b"mif1" and b"avif" in head[16 : int.from_bytes(head[:4])]:
+        return "image/avif"
+    return _BRANDS.get(head[8:12], "video/mp4")
 
 
 def is_text(head: bytes) -> bool:

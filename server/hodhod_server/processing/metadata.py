@@ -14,7 +14,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from hodhod_server.processing.contract import PATCHES_MAX, Patch
+from hodhod_server.processing import gif
+from hodhod_server.processing.contract import PATCHES_MAX, Patch, TooMuchMetadata
 from hodhod_server.processing.source import DescriptorFile
 
 _TIFF: Final = re.compile(rb"II\*\x00|MM\x00\*")
@@ -34,15 +35,12 @@ _JPEG_COMMENT: Final = b"\xff\xfe"
 _SIZE_BYTES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 
 
-class TooMuchMetadata(Exception):
-    """More parts than a camera writes: the file is not shown to anybody."""
-
-
 def patches_of(source: DescriptorFile, content_type: str) -> list[Patch]:
     """What has to be written over the file. Raises `TooMuchMetadata`."""
     finders = {
         "image/jpeg": _jpeg,
         "image/png": _png,
+        "image/gif": gif.patches,
         "image/webp": _webp,
         "image/heic": _scanned,
         "image/avif": _scanned,

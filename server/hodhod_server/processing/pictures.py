@@ -6,6 +6,7 @@ is judged before a pixel is decoded: a file of some bytes can claim gigabytes of
 
 from __future__ import annotations
 
+import importlib
 import io
 import warnings
 from typing import Final
@@ -23,20 +24,30 @@ FORMATS: Final = {
     "image/webp": "WEBP",
     "image/avif": "AVIF",
     "image/tiff": "TIFF",
+    "image/heic": "HEIF",
 }
+LATE: Final = ("copy",)  # what Pillow's decoders import when they first need it
 BLUR_PX: Final = 32
 BLUR_PARTS: Final = (4, 3)
 QUALITY: Final = 80
 JPEG: Final = "image/jpeg"
+HEIC: Final = "image/heic"  # the one kind that Pillow does not know by itself
 
 
 class PictureTooLarge(Exception):
     """More pixels than are decoded here."""
 
 
-def prepare() -> None:
+def prepare(content_type: str) -> None:
     """Import every decoder now: later no file can be opened."""
     Image.init()
+    for name in LATE:
+        importlib.import_module(name)
+    if content_type == HEIC:
+        pi_heif = importlib.import_module("pi_heif")
+        pi_heif.register_heif_opener(
+            decode_threads=1, thumbnails=False, depth_images=False, aux_images=False
+        )
     warnings.simplefilter("ignore")
 
 

@@ -79,6 +79,9 @@ class Processing:
         with metrics.PROCESSING_SECONDS.time(), metrics.PROCESSING_RUNNING.track_inprogress():
             try:
                 return await self._try(raw)
+            except _SettledElsewhere:
+                log.info("media.settled_elsewhere")
+                return None
             except (Overloaded, BlobsFull, OSError, ScannerUnavailable) as error:
                 return await self._forgive(raw, error)
 
@@ -200,29 +203,26 @@ class Processing:
 
     async def _announce_bytes(self, raw: Raw, name: str) -> str:
         """A name for bytes to come, known to the sweep before they are."""
-        key = random_public_id()
+        key, now = random_public_id(), self._clock.now()
         async with self._database.connection() as connection:
-            await processing.insert_object(connection, key, raw.media_id, name, self._clock.now())
+            if not await processing.insert_object(connection, key, raw.media_id, name, now):
+                raise _SettledElsewhere
         return key
 
     async def _settle(
         self, raw: Raw, outcome: Outcome, made: list[MadeObject], new_key: str | None
     ) -> None:
         now = self._clock.now()
-        try:
-            async with self._database.transaction() as tx:
-                if not await processing.settle(tx, raw.media_id, outcome):
+        async with self._database.transaction() as tx:
+            if not await processing.settle(tx, raw.media_id, outcome):
+                raise _SettledElsewhere
+            for each in made:
+                if not await processing.finish_object(tx, each, now):
                     raise _SettledElsewhere
-                for each in made:
-                    if not await processing.finish_object(tx, each, now):
-                        raise _SettledElsewhere
-                if new_key is not None and not await processing.exchange_object(
-                    tx, new_key, raw.blob_key, now
-                ):
-                    raise _SettledElsewhere
-        except _SettledElsewhere:
-            log.info("media.settled_elsewhere")
-            return
+            if new_key is not None and not await processing.exchange_object(
+                tx, new_key, raw.blob_key, now
+            ):
+                raise _SettledElsewhere
         metrics.PROCESSED.labels(outcome.state).inc()
         await self._announcer.media_settled(raw.media_id)
 

@@ -1,7 +1,7 @@
 """Bytes between the blob store and children: a file to hand over, new bytes to keep.
 
-A child gets an open file, so what lies in an object store is copied to the local disk first. The
-copy has no name: whoever dies, nothing is left of it.
+A child gets an open file, read-only where the bytes lie in one. What lies in an object store is
+copied to the local disk first; the copy has no name: whoever dies, nothing is left of it.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import io
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final
 
-from hodhod_server.blobs.store import BlobMissing, BlobStore
+from hodhod_server.blobs.store import BlobMissing, BlobStore, Reader
 from hodhod_server.processing.contract import Patch
 from hodhod_server.store.processing import Raw
 
@@ -32,14 +33,20 @@ class Spool:
     @contextlib.asynccontextmanager
     async def holding(self, raw: Raw) -> AsyncIterator[IO[bytes]]:
         """The file on the local disk. Raises `BlobMissing`, also for one that is too short."""
-        with contextlib.ExitStack() as files:
-            file = await asyncio.to_thread(self._open, files)
-            async with self._blobs.reading(raw.blob_key) as reader:
-                async for piece in reader.pieces(0, raw.length_bytes):
-                    await asyncio.to_thread(file.write, piece)
-            if await asyncio.to_thread(_written, file) != raw.length_bytes:
-                raise BlobMissing
-            yield file
+        async with self._blobs.reading(raw.blob_key) as reader:
+            if reader.descriptor is not None and reader.size_bytes == raw.length_bytes:
+                yield io.FileIO(reader.descriptor, closefd=False)
+                return
+            with contextlib.ExitStack() as files:
+                yield await self._copied(reader, raw, files)
+
+    async def _copied(self, reader: Reader, raw: Raw, files: contextlib.ExitStack) -> IO[bytes]:
+        copy = await asyncio.to_thread(self._open, files)
+        async for piece in reader.pieces(0, raw.length_bytes):
+            await asyncio.to_thread(copy.write, piece)
+        if await asyncio.to_thread(_written, copy) != raw.length_bytes:
+            raise BlobMissing
+        return copy
 
     def _open(self, files: contextlib.ExitStack) -> IO[bytes]:
         self._scratch.mkdir(parents=True, exist_ok=True)

@@ -15,20 +15,38 @@ from typing import Final, NamedTuple, Protocol
 
 import google_crc32c
 
+from hodhod_server.blobs.store import Piece
+
 BATCH_BYTES: Final = 1024 * 1024
 
 
 class _Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
+    def update(self, data: Piece, /) -> None: ...
 
     def digest(self) -> bytes: ...
+
+
+_crc32c: Final[Callable[[], _Hash]] = google_crc32c.Checksum
+
+
+class _Crc32c:
+    """It takes nothing but bytes."""
+
+    def __init__(self) -> None:
+        self._checksum = _crc32c()
+
+    def update(self, data: Piece, /) -> None:
+        self._checksum.update(bytes(data))
+
+    def digest(self) -> bytes:
+        return self._checksum.digest()
 
 
 _sha1: Final = partial(hashlib.sha1, usedforsecurity=False)  # against accidents, not against people
 ALGORITHMS: Final[dict[str, Callable[[], _Hash]]] = {
     "sha1": _sha1,
     "sha256": hashlib.sha256,
-    "crc32c": google_crc32c.Checksum,
+    "crc32c": _Crc32c,
 }
 
 
@@ -45,11 +63,11 @@ class Digest:
     def __init__(self, checksum: Checksum) -> None:
         self._expected = checksum.digest
         self._hash = ALGORITHMS[checksum.algorithm]()
-        self._gathered: list[bytes] = []
+        self._gathered: list[Piece] = []
         self._gathered_bytes = 0
         self._job: asyncio.Future[None] | None = None
 
-    async def update(self, data: bytes) -> None:
+    async def update(self, data: Piece) -> None:
         """Take bytes; they are on their way when this returns."""
         self._gathered.append(data)
         self._gathered_bytes += len(data)
@@ -75,6 +93,6 @@ class Digest:
             self._job = None
 
 
-def _update(into: _Hash, batch: list[bytes]) -> None:
+def _update(into: _Hash, batch: list[Piece]) -> None:
     for piece in batch:
         into.update(piece)

@@ -22,6 +22,7 @@ from hodhod_server.telemetry import metrics
 
 TAKE_OVER_S: Final = 5.0  # a writer on a healthy disk saves in milliseconds
 RETRY_AFTER_S: Final = 2.0
+EAGER_SHARE: Final = 0.1  # of the patience: a fast upload need not move its end with each piece
 
 
 class Turn:
@@ -32,6 +33,7 @@ class Turn:
         self._idle_s = idle_s
         self._patience: asyncio.Timeout | None = None
         self._is_revoked = False
+        self._renewed_at_s = 0.0
         self.ended: Final = asyncio.Event()
 
     @contextlib.asynccontextmanager
@@ -54,9 +56,16 @@ class Turn:
         finally:
             self._patience = None
 
+    @property
+    def is_revoked(self) -> bool:
+        """Somebody waits for it to end."""
+        return self._is_revoked
+
     def received(self) -> None:
-        """Something came: the patience starts anew."""
-        if not self._is_revoked:
+        """Something came: the patience starts anew, give or take a tenth."""
+        now_s = asyncio.get_running_loop().time()
+        if not self._is_revoked and now_s - self._renewed_at_s >= self._idle_s * EAGER_SHARE:
+            self._renewed_at_s = now_s
             self._expire_in(self._idle_s)
 
     def revoke(self) -> None:

@@ -9,6 +9,7 @@ marked row, and the sweep finishes the work: no bytes are left behind without a 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
@@ -24,6 +25,7 @@ from hodhod_server.blobs.store import (
     BlobStore,
     BlobsUnavailable,
     BlobTorn,
+    Piece,
 )
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.errors import (
@@ -48,8 +50,9 @@ from hodhod_server.services.quotas import Quotas
 from hodhod_server.services.upload_checksums import Checksum
 from hodhod_server.services.upload_handover import Handover
 from hodhod_server.services.upload_news import News, NoNews
+from hodhod_server.services.upload_progress import Progress
 from hodhod_server.services.upload_turns import RETRY_AFTER_S, Turns
-from hodhod_server.services.upload_writing import Writing, WritingLimits
+from hodhod_server.services.upload_writing import Writing, WritingHouse
 from hodhod_server.settings import MediaSettings
 from hodhod_server.store import storage, uploads
 from hodhod_server.store.database import Database
@@ -74,7 +77,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     offset_bytes: int
     length_bytes: int | None
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncIterator[Piece]
     checksum: Checksum | None = None
     upload_length_bytes: int | None = None
 
@@ -100,11 +103,18 @@ class Uploads:
         self._quotas = Quotas(settings)
         self._turns = Turns(writers_max=settings.writers_max, idle_s=settings.idle_s)
         self._handover = Handover(database, blobs, self._turns)
-        self._limits = WritingLimits(settings.sync_s, settings.upload_bytes_max)
+        self._progress = Progress(database, self._lifetime)
+        self._house = WritingHouse(
+            self._advance, self._progress, settings.sync_s, settings.upload_bytes_max
+        )
 
     async def run(self) -> None:
-        """Let other processes have what they ask for, until cancelled."""
-        await self._handover.run()
+        """Record how far uploads come, and let other processes have what they ask for, until
+        cancelled.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._progress.run())
+            tasks.create_task(self._handover.run())
 
     async def create(self, user: UserId, new: NewUpload) -> Upload:
         """An empty file is finished at once, and so is one that is made of others.
@@ -205,9 +215,7 @@ class Uploads:
                 upload = await self._declare_length(upload, part.upload_length_bytes)
             self._require_fits(upload, part)
             await appender.start_at(upload.offset_bytes)
-            writing = Writing(
-                upload, appender, self._advance, checksum=part.checksum, limits=self._limits
-            )
+            writing = Writing(upload, appender, part.checksum, self._house)
             await writing.receive(part.chunks, turn)
             return writing.upload
 
@@ -302,7 +310,7 @@ class Uploads:
             raise UploadNotFound from None  # the client begins again, from what it still has
         except BlobsFull:
             raise StorageFull(retry_after_s=FULL_RETRY_AFTER_S) from None
-        except BlobsUnavailable:
+        except (BlobsUnavailable, TimeoutError):
             raise Overloaded("the store is away", retry_after_s=AWAY_RETRY_AFTER_S) from None
 
     async def _advance(self, upload: Upload, offset_bytes: int) -> Upload:

@@ -35,5 +35,6 @@ KeySetting = Annotated[Secret, BeforeValidator(_read_secret), AfterValidator(_re
 """The key or password at a provider."""
 Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
+Niceness = Annotated[int, Field(ge=0, le=19)]
 PositiveS = Annotated[float, Field(gt=0)]
 BaseUrl = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")]

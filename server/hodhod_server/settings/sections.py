@@ -9,7 +9,14 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hodhod_server.domain.secret import Secret
-from hodhod_server.settings.fields import SECTION, Port, Positive, PositiveS, SecretSetting
+from hodhod_server.settings.fields import (
+    SECTION,
+    Niceness,
+    Port,
+    Positive,
+    PositiveS,
+    SecretSetting,
+)
 from hodhod_server.settings.s3 import S3Settings
 
 
@@ -181,6 +188,13 @@ class MediaSettings:
     sync_s: PositiveS = 10.0
     """Seconds between two durable offsets of an upload too slow to fill `sync_bytes`."""
 
+    niceness: Niceness = 5
+    """By how much uploads and downloads give way to messages where cores are short."""
+
+    direct_bytes: Positive = 16 * 1024**2
+    """A body of at least so many bytes is read past the HTTP parser, more than twice as fast; its
+    connection ends with it."""
+
     idle_s: PositiveS = 30.0
     """A connection that sends nothing for so long is given up; what it sent is kept."""
 
@@ -233,6 +247,9 @@ class MediaSettings:
 @dataclass(config=SECTION, kw_only=True)
 class WorkerSettings:
     """[worker] What is done by the clock."""
+
+    niceness: Niceness = 10
+    """By how much workers, and what looks at files for them, give way to all else."""
 
     sweep_s: PositiveS = 60.0
     """Between two sweeps of expired uploads, challenges and tokens."""

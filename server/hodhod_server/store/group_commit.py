@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 
 import asyncpg
 import msgspec
 
 from hodhod_server.domain.chat_log import Appended, Draft
 from hodhod_server.domain.clock import Clock
-from hodhod_server.domain.errors import ClientIdReused, HodhodError, Overloaded
+from hodhod_server.domain.errors import ClientIdReused, HodhodError, MediaNotFound, Overloaded
+from hodhod_server.domain.ids import MediaId
 from hodhod_server.domain.load import DrainRate
 from hodhod_server.settings import GroupCommitSettings
 from hodhod_server.store import media_uses, messages
@@ -228,18 +229,26 @@ class GroupCommit:
     async def _write_as_allowed(
         self, connection: Tx, drafts: Sequence[Draft]
     ) -> dict[_Key, _Outcome]:
-        """Write what fits the versions of the chats, and which files it names."""
-        if any(draft.media for draft in drafts):
-            async with connection.transaction():
-                places = await messages.append(connection, drafts, self._clock.now())
-                await media_uses.add(connection, drafts, places)
-        else:
-            places = await messages.append(connection, drafts, self._clock.now())
-        return {
-            _key(draft): Committed(draft, place)
-            for draft, place in zip(drafts, places, strict=True)
-            if place is not None
+        """Write what fits the versions of the chats."""
+        if files := {MediaId(draft.media) for draft in drafts if draft.media}:
+            return await self._write_with_files(connection, drafts, files)
+        return _placed(drafts, await messages.append(connection, drafts, self._clock.now()))
+
+    async def _write_with_files(
+        self, connection: Tx, drafts: Sequence[Draft], files: Set[MediaId]
+    ) -> dict[_Key, _Outcome]:
+        """Write them with the files that they name. One that was removed a moment ago is refused:
+        nobody would ever tell its chat.
+        """
+        async with connection.transaction():
+            missing = files - await media_uses.hold(connection, files)
+            left = [draft for draft in drafts if draft.media not in missing]
+            places = await messages.append(connection, left, self._clock.now())
+            await media_uses.add(connection, left, places)
+        settled: dict[_Key, _Outcome] = {
+            _key(draft): MediaNotFound() for draft in drafts if draft.media in missing
         }
+        return settled | _placed(left, places)
 
     async def _write_rechecked(
         self, connection: Tx, drafts: Sequence[Draft]
@@ -256,6 +265,14 @@ class GroupCommit:
             }
             allowed = [verdict for verdict in verdicts if isinstance(verdict, Draft)]
             return refused | await self._write_as_allowed(connection, allowed)
+
+
+def _placed(drafts: Sequence[Draft], places: Sequence[Appended | None]) -> dict[_Key, _Outcome]:
+    return {
+        _key(draft): Committed(draft, place)
+        for draft, place in zip(drafts, places, strict=True)
+        if place is not None
+    }
 
 
 def _key(draft: Draft) -> _Key:

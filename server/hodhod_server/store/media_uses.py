@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from hodhod_server.domain.chat_log import Appended, Draft
@@ -11,6 +11,7 @@ from hodhod_server.store.database import Tx
 from hodhod_server.store.queries import Queries
 
 SQL: Final = Queries.load("media_uses")
+HOLD: Final = SQL["hold"]
 ADD: Final = SQL["add"]
 CHATS_OF: Final = SQL["chats_of"]
 SETTLE: Final = SQL["settle"]
@@ -25,8 +26,13 @@ class Held(NamedTuple):
     hides_sender: bool
 
 
+async def hold(tx: Tx, files: Collection[MediaId]) -> set[MediaId]:
+    """Those that are there, until the transaction ends."""
+    return {MediaId(row["media_id"]) for row in await tx.fetch(HOLD, list(files))}
+
+
 async def add(tx: Tx, drafts: Sequence[Draft], places: Sequence[Appended | None]) -> None:
-    """The files of messages that were written in this transaction."""
+    """The files, which are held, of messages that were written in this transaction."""
     named = [
         (place.chat, place.seq, draft.media, draft.awaits_media)
         for draft, place in zip(drafts, places, strict=True)

@@ -159,9 +159,9 @@ async def find_forgotten(
     return [(MediaId(row["media_id"]), UserId(row["user_id"])) for row in rows]
 
 
-async def insert_object(tx: Tx, blob_key: str, media_id: MediaId, name: str, now: datetime) -> None:
-    """Bytes will come under this name."""
-    await tx.execute(INSERT_OBJECT, blob_key, media_id, name, now)
+async def insert_object(tx: Tx, blob_key: str, media_id: MediaId, name: str, now: datetime) -> bool:
+    """Bytes will come under this name; False where the file is gone."""
+    return rows_affected(await tx.execute(INSERT_OBJECT, blob_key, media_id, name, now)) == 1
 
 
 async def finish_object(tx: Tx, made: MadeObject, now: datetime) -> bool:

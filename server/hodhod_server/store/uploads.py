@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
@@ -26,6 +26,7 @@ FIND_PARTS: Final = SQL["find_parts"]
 FIND_FINAL: Final = SQL["find_final"]
 BEGIN_WRITING: Final = SQL["begin_writing"]
 ADVANCE: Final = SQL["advance"]
+COME_FURTHER: Final = SQL["come_further"]
 MARK_REMOVED: Final = SQL["mark_removed"]
 CLAIM_EXPIRED: Final = SQL["claim_expired"]
 FIND_REMOVED: Final = SQL["find_removed"]
@@ -122,6 +123,14 @@ class Lifetime(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
+class Way(NamedTuple):
+    """How far a writer has come."""
+
+    media_id: MediaId
+    writer_epoch: int
+    durable_bytes: int
+
+
 async def insert(
     tx: Tx, media_id: MediaId, user: UserId, new: NewUpload, lifetime: Lifetime, unfinished_max: int
 ) -> Upload | None:
@@ -199,6 +208,11 @@ async def advance(tx: Tx, upload: Upload, offset_bytes: int, lifetime: Lifetime)
         lifetime.now,
     )
     return None if row is None else Upload.from_row(row)
+
+
+async def come_further(tx: Tx, ways: Sequence[Way], lifetime: Lifetime) -> None:
+    """Move the offsets of uploads under way. Those of writers that were shut out stay."""
+    await tx.execute(COME_FURTHER, *map(list, zip(*ways, strict=True)), lifetime.expires_at)
 
 
 async def mark_removed(tx: Tx, user: UserId, media_id: MediaId, now: datetime) -> None:

@@ -1,7 +1,14 @@
+-- name: hold
+-- Which of these files are still there; none of them goes, or is looked at, until the messages that
+-- name them can be seen: whoever then tells the chats that name one finds all of them. In order, so
+-- that no two writers wait for one another.
+SELECT media_id FROM uploads WHERE media_id = ANY ($1::text[]) AND removed_at IS NULL
+ORDER BY media_id
+FOR SHARE
+
 -- name: add
--- A file that was removed a moment ago is named by nothing. One that was looked at before anybody
--- named it has something to tell this chat, too. The lock keeps it from going, and from being looked
--- at, until the use can be seen: whoever then tells the chats that name it finds this one.
+-- The files are held. One that was looked at before anybody named it has something to tell this
+-- chat, too.
 INSERT INTO media_uses (chat_id, seq, media_id, awaits)
 SELECT i.chat_id, i.seq, u.media_id,
        i.awaits OR u.processing NOT IN ('waiting', 'done') OR u.processing = 'done' AND (
@@ -9,9 +16,6 @@ SELECT i.chat_id, i.seq, u.media_id,
        )
 FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::boolean[]) AS i (chat_id, seq, media_id, awaits)
 JOIN uploads AS u USING (media_id)
-WHERE u.removed_at IS NULL
-ORDER BY u.media_id
-FOR SHARE OF u
 
 -- name: chats_of
 SELECT DISTINCT chat_id FROM media_uses WHERE media_id = $1 AND (awaits OR NOT $2) ORDER BY chat_id

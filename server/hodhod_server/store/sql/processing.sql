@@ -32,7 +32,9 @@ WHERE processing = 'waiting' AND finished_at <= $1 AND removed_at IS NULL AND NO
 ORDER BY finished_at LIMIT $2
 
 -- name: insert_object
-INSERT INTO media_objects (blob_key, media_id, name, created_at) VALUES ($1, $2, $3, $4)
+-- Only while the file is there; it cannot go before this is committed.
+INSERT INTO media_objects (blob_key, media_id, name, created_at)
+SELECT $1, media_id, $3, $4 FROM uploads WHERE media_id = $2 AND removed_at IS NULL FOR KEY SHARE
 
 -- name: finish_object
 UPDATE media_objects

@@ -52,6 +52,18 @@ WHERE media_id = $1 AND writer_epoch = $2 AND offset_bytes <= $3
   AND finished_at IS NULL AND removed_at IS NULL
 RETURNING *
 
+-- name: come_further
+-- Of uploads under way; their last byte is for `advance`. Held in order, as messages that name them do.
+WITH ways AS (
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS w (media_id, epoch, durable_bytes)
+), held AS (
+    SELECT media_id FROM uploads WHERE media_id = ANY ($1::text[]) ORDER BY media_id FOR NO KEY UPDATE
+)
+UPDATE uploads AS u SET offset_bytes = w.durable_bytes, expires_at = $4
+FROM ways AS w JOIN held USING (media_id)
+WHERE u.media_id = w.media_id AND u.writer_epoch = w.epoch AND u.offset_bytes < w.durable_bytes
+  AND u.length_bytes IS DISTINCT FROM w.durable_bytes AND u.finished_at IS NULL AND u.removed_at IS NULL
+
 -- name: mark_removed
 UPDATE uploads SET removed_at = $3 WHERE media_id = $1 AND user_id = $2 AND removed_at IS NULL
 
