@@ -53,7 +53,7 @@ async def run_all(settings: Mapping[Role, Settings]) -> None:
     """
     if len(settings) == 1:
         [(role, own)] = settings.items()
-        give_way({Role.MEDIA: own.media.niceness, Role.WORKER: own.worker.niceness}.get(role, 0))
+        give_way(_niceness(own).get(role, 0))
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -83,6 +83,14 @@ async def _serve_until(
             await stopped.wait()
         for loop in loops:
             loop.cancel()
+
+
+def _niceness(settings: Settings) -> dict[Role, int]:
+    return {
+        Role.SIGNUP: settings.signup.niceness,
+        Role.MEDIA: settings.media.niceness,
+        Role.WORKER: settings.worker.niceness,
+    }
 
 
 def _spare_the_collector() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
-from hodhod_server.settings.fields import SECTION, Positive, PositiveS
+from hodhod_server.settings.fields import SECTION, Niceness, Positive, PositiveS
 from hodhod_server.settings.providers import AnyProvider, ConsoleSettings
 
 
@@ -33,6 +33,10 @@ class SignupSettings:
 
     processes: Annotated[int, Field(ge=1, le=64)] = 1
     """How many `hodhod up` starts; they share the port, and one of them hands codes over."""
+
+    niceness: Niceness = 5
+    """By how much newcomers give way to messages where cores are short: those wait for seconds
+    anyway, these for milliseconds."""
 
     code_validity_s: Annotated[int, Field(ge=60, le=600)] = 600
     """From hand-off. NIST 800-63B and ASVS 6.5.5 allow ten minutes at most."""
