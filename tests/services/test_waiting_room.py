@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import heapq
 import math
+import time
 from random import Random
 
 import msgspec
 import pytest
 
 from hodhod_server.domain.errors import Overloaded, RateLimited, TicketInvalid
+from hodhod_server.domain.load import Level, Work
 from hodhod_server.domain.secret import Secret
+from hodhod_server.services.admission import Gate
 from hodhod_server.services.waiting_room import Turn, WaitingRoom
 from hodhod_server.settings import DoorSettings
 from tests.doors import SetPace
+from tests.load import Told
 
 KEY = Secret(b"k" * 32)
 TICK_S = 0.25
@@ -144,6 +148,42 @@ def test_providers_that_take_less_than_agreed_make_the_wait_longer_and_not_the_q
     promised = [person for person in crowd if person.promised_p90_s is not None]
     kept = sum(took_s(person) <= (person.promised_p90_s or 0.0) for person in promised)
     assert kept >= 0.9 * len(promised)
+
+
+def test_a_busy_process_opens_the_room_and_lets_in_what_it_can() -> None:
+    load, pace = Told(), SetPace(wait_s=0.0, per_s=100.0)
+    room = WaitingRoom(DoorSettings(), KEY, pace, Random(1), load)
+
+    def let_in(seconds: int) -> float:
+        before = room.lanes[0].waiting
+        nonlocal now_s
+        for _ in range(4 * seconds):
+            now_s += TICK_S
+            room.tick(now_s)
+        return before - room.lanes[0].waiting
+
+    now_s = BEGAN_S
+    room.tick(now_s)
+    assert not room.is_open
+    load.level = Level.BUSY
+    room.tick(now_s)
+    assert room.is_open
+    for number in range(5_000):
+        assert room.join(number.to_bytes(12), now_s + number / 5_000, is_invited=False)
+    now_s += 1.0
+    first, then = let_in(2), let_in(5)
+    assert 0 < then < first
+    load.level = Level.CALM
+    assert let_in(20) > 2 * then
+    assert room.is_open, "while people wait"
+
+
+def test_those_who_are_refused_by_the_thousand_are_told_to_stay_away_longer() -> None:
+    gate = Gate(Told(Level.SATURATED))
+    times = [gate.refusal(Work.NEWCOMER).retry_after_s or 0.0 for _ in range(3_000)]
+    assert max(times) <= 12.0
+    time.sleep(1.0)
+    assert min(gate.refusal(Work.NEWCOMER).retry_after_s or 0.0 for _ in range(50)) > 20.0
 
 
 def test_nobody_is_lost(crowd: list[Person]) -> None:

@@ -17,7 +17,7 @@ from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.ids import GatewayId
 from hodhod_server.domain.load import Load
 from hodhod_server.services.account_notices import NobodyHere
-from hodhod_server.services.admission import Gate
+from hodhod_server.services.admission import AT_THE_DOOR, Gate
 from hodhod_server.services.delivery import Delivery
 from hodhod_server.services.door import build_door, process_name
 from hodhod_server.services.newcomers import build_newcomers, lay_ground
@@ -66,7 +66,8 @@ async def signup(
             newcomers = build_newcomers(
                 settings, ground, returning.entrance, providers, Presence(redis, prefix)
             )
-            door = build_door(settings.door, keys, clock, board, newcomers.outlook)
+            pace = newcomers.outlook
+            door = build_door(settings.door, keys, clock, board, pace, load or probe)
             newcomers.proving.when_proved(door.gatekeeper.note_verified)
             newcomers.dispatcher.when_sent(door.gatekeeper.note_send)
             app = new_app()
@@ -75,6 +76,6 @@ async def signup(
             add_gate(app, door.gatekeeper, Networks(settings.door.trusted_proxies))
             add_outbox(app, providers)
             add_callbacks(app, Callbacks(providers, keys.callback, ground.arrivals))
-            use_gate(app, Gate(load or probe), SIGNUP_ENDPOINTS)
+            use_gate(app, Gate(load or probe, AT_THE_DOOR), SIGNUP_ENDPOINTS)
             own = (probe.run, door.sharing.run, *delivery.loops, returning.entrance.sign_ins.run)
             yield Parts(app=app, loops=(*newcomers.loops, *own))

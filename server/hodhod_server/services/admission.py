@@ -10,7 +10,8 @@ Always true: a refusal is `Overloaded` and tells when to come back, differently 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final
@@ -29,19 +30,49 @@ SHED_FROM: Final = {
     Work.SYNC: Level.STRAINED,
     Work.HELLO: Level.SATURATED,
 }
+AT_THE_DOOR: Final = {**SHED_FROM, Work.NEWCOMER: Level.STRAINED, Work.OTHER: Level.SATURATED}
+"""Of sign-up processes: newcomers wait in their room first; who has begun is refused last."""
+
 # A level lasts five seconds at least: who is told to come back sooner would be told so again.
 RETRY_LOW_S: Final = {Level.CALM: 1.0, Level.BUSY: 2.0, Level.STRAINED: 3.0, Level.SATURATED: 4.0}
 RETRY_FACTOR: Final = 3.0
+REFUSALS_PER_S: Final = 200  # a twentieth of a core
+RETRY_FACTOR_MAX: Final = 20.0
 RECONNECT_MS_MAX: Final = 30_000
 _SHED: Final = {work: metrics.SHED.labels(work) for work in Work}
+
+
+class Refusals:
+    """How many more are refused than is bearable: so much later they have to come back.
+
+    A refusal is cheap, and thousands a second are not: a process that does nothing but refuse
+    those it has refused before stays overloaded for ever.
+    """
+
+    def __init__(self) -> None:
+        self._factor = 1.0
+        self._second = 0
+        self._count = 0
+
+    def note(self) -> float:
+        """One more; by what its time is to be multiplied."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._factor *= self._count / (REFUSALS_PER_S * (second - self._second))
+            self._factor = min(RETRY_FACTOR_MAX, max(1.0, self._factor))
+            self._second, self._count = second, 0
+        self._count += 1
+        return self._factor
 
 
 class Gate:
     """What a process refuses at which level."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: Load, shed_from: Mapping[Work, Level] = SHED_FROM) -> None:
         self._load = load
+        self._shed_from = shed_from
         self._spread = Spread()
+        self._refusals = Refusals()
 
     def admit(self, work: Work) -> None:
         """Returns if this work may begin. Raises `Overloaded`."""
@@ -50,12 +81,12 @@ class Gate:
 
     def is_open(self, work: Work) -> bool:
         """Would `admit` let this work begin?"""
-        return self._load.level < SHED_FROM[work]
+        return self._load.level < self._shed_from[work]
 
     def refusal(self, work: Work) -> Overloaded:
         """The answer to what is not let in."""
         _SHED[work].inc()
-        low_s = RETRY_LOW_S[self._load.level]
+        low_s = RETRY_LOW_S[self._load.level] * self._refusals.note()
         return Overloaded(retry_after_s=self._spread.between(low_s, low_s * RETRY_FACTOR))
 
 

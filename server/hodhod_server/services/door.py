@@ -9,6 +9,7 @@ from typing import NamedTuple
 from hodhod_server.cluster.door_board import DoorBoard
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.keys import Keys
+from hodhod_server.domain.load import Load
 from hodhod_server.services.door_sharing import DoorSharing
 from hodhod_server.services.gatekeeper import Gatekeeper
 from hodhod_server.services.waiting_room import Pace, WaitingRoom
@@ -23,10 +24,15 @@ class Door(NamedTuple):
 
 
 def build_door(
-    settings: DoorSettings, keys: Keys, clock: Clock, board: DoorBoard, pace: Pace
+    settings: DoorSettings,
+    keys: Keys,
+    clock: Clock,
+    board: DoorBoard,
+    pace: Pace,
+    load: Load | None = None,
 ) -> Door:
-    """The door of one process; `pace` is the dispatcher's."""
-    room = WaitingRoom(settings, keys.ticket, pace, random.Random())
+    """The door of one process; `pace` is the dispatcher's, `load` the process's own."""
+    room = WaitingRoom(settings, keys.ticket, pace, random.Random(), load)
     gatekeeper = Gatekeeper(settings, keys, clock, room)
     return Door(gatekeeper, DoorSharing(gatekeeper, room, pace, board, clock))
 

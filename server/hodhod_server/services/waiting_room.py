@@ -1,9 +1,10 @@
 """The waiting room: more people come than texts can leave, so they wait for their turn and know it.
 
 People are let in as fast as codes are really handed over, a little faster while the queue behind
-the room is short and slower while it is long, so that no capacity idles and the wait is here, where
-it costs nothing: who waits is a signed ticket in somebody's hand and one more in a count. Turns go
-by time of arrival; a share is kept for people who were invited.
+the room is short and slower while it is long or this process has more to do than it can. So no
+capacity idles and the wait is here, where it costs nothing: who waits is a signed ticket in
+somebody's hand and one more in a count. Turns go by time of arrival; a share is kept for people who
+were invited.
 
 Always true: a position never rises, a turn that has come stays, and each answer says when to come
 back.
@@ -17,7 +18,7 @@ from typing import Final, Protocol
 import msgspec
 
 from hodhod_server.domain.errors import Overloaded, RateLimited
-from hodhod_server.domain.load import Spread
+from hodhod_server.domain.load import Level, Load, Spread
 from hodhod_server.domain.secret import Secret
 from hodhod_server.domain.tickets import VERSION, Ticket, mint_ticket, read_ticket
 from hodhod_server.domain.waiting_line import Honesty, Line, Speed
@@ -30,6 +31,9 @@ INVITED: Final = 1
 GROWTH: Final = 0.5  # how strongly the queue behind the room corrects the pace
 LONG: Final = 2.0  # times the wait that is aimed at: less leaves than providers agreed to
 FIRST_TEXTS: Final = 0.9  # of all texts; the others are second ones
+EASE_LEAST: Final = 0.05  # of the speed, while this process has more to do than it can
+EASE_KEPT_PER_S: Final = 0.6
+EASE_REGAINED_PER_S: Final = 0.03
 PACE_LEAST: Final = 0.2
 PACE_MOST: Final = 1.5
 SPEED_MIN: Final = 5.0  # people a second while nothing is known of the hand-offs
@@ -85,7 +89,16 @@ class RoomNews(msgspec.Struct, frozen=True, kw_only=True):
 class WaitingRoom:
     """The room as one process sees it."""
 
-    def __init__(self, settings: DoorSettings, key: Secret, pace: Pace, dice: Random) -> None:
+    def __init__(
+        self,
+        settings: DoorSettings,
+        key: Secret,
+        pace: Pace,
+        dice: Random,
+        load: Load | None = None,
+    ) -> None:
+        self._load = load
+        self._ease = 1.0
         self._settings = settings
         self._key = key
         self._pace = pace
@@ -163,15 +176,17 @@ class WaitingRoom:
         lasted_s = 0.0 if self._ticked_s is None else max(0.0, now_s - self._ticked_s)
         self._ticked_s = now_s
         self._wait_s = self._pace.wait_s()[0]
+        self._note_load(lasted_s)
         if not self._is_open:
-            if self._wait_s > self._settings.room_opens_s:
+            if self._wait_s > self._settings.room_opens_s or self._is_busy:
                 self._open(now_s)
             return
         self._let_in(self._allowed_per_s() * lasted_s, lasted_s, now_s)
         waiting = self._lanes[ORDINARY].waiting + self._lanes[INVITED].waiting
         metrics.ROOM_WAITING.set(waiting)
         ready = sum(line.ready(now_s) for line in self._lanes)
-        if ready < 1 and self._wait_s <= self._settings.room_opens_s:
+        is_short = self._wait_s <= self._settings.room_opens_s and not self._is_busy
+        if ready < 1 and is_short:
             self._is_open = False
             metrics.ROOM_OPEN.set(0)
             log.info("room.closed")
@@ -209,7 +224,9 @@ class WaitingRoom:
             line.open(now_s)
         self._is_open = True
         self._speed = Speed(SPEED_MIN)
-        self._speed.note(self._likely_per_s(), 1.0)
+        is_busy = self._is_busy  # then what leaves is what can be done
+        speed = self._pace.handed_over_per_s() if is_busy else self._likely_per_s()
+        self._speed.note(speed, 1.0)
         metrics.ROOM_OPEN.set(1)
         log.info("room.opened")
 
@@ -219,7 +236,18 @@ class WaitingRoom:
         pace = min(PACE_MOST, max(PACE_LEAST, correction))
         is_long = self._wait_s > LONG * target_s
         speed = self._pace.handed_over_per_s() if is_long else self._likely_per_s()
-        return max(SPEED_MIN, speed) * pace
+        return max(SPEED_MIN, speed * self._ease) * pace
+
+    @property
+    def _is_busy(self) -> bool:
+        return self._load is not None and self._load.level >= Level.BUSY
+
+    def _note_load(self, lasted_s: float) -> None:
+        """Whoever comes in costs this process four times what one costs who waits outside."""
+        if self._is_busy:
+            self._ease = max(EASE_LEAST, self._ease * EASE_KEPT_PER_S**lasted_s)
+        else:
+            self._ease = min(1.0, self._ease + EASE_REGAINED_PER_S * lasted_s)
 
     def _likely_per_s(self) -> float:
         """People who can be handed their codes in a second. What was handed over tells only how
