@@ -17,7 +17,9 @@ from hodhod_server.web.bodies import BODY_BYTES_MAX
 from hodhod_server.web.problems import errors_to_problems
 
 CLOSE_S = 3.0  # how long a stopping process waits for requests in work
-BACKLOG: Final = 128
+# A loop that is 0.2 s late leaves so many connections waiting that a surge makes meanwhile; what
+# does not fit is dropped by the kernel, and its client tries again after a second, three, seven.
+BACKLOG: Final = 1024
 # What the kernel keeps of a client whose connection is paused; it would keep megabytes.
 UNREAD_BYTES: Final = 64 * 1024
 
