@@ -153,6 +153,7 @@ def test_providers_that_take_less_than_agreed_make_the_wait_longer_and_not_the_q
 def test_a_busy_process_opens_the_room_and_lets_in_what_it_can() -> None:
     load, pace = Told(), SetPace(wait_s=0.0, per_s=100.0)
     room = WaitingRoom(DoorSettings(), KEY, pace, Random(1), load)
+    now_s = BEGAN_S
 
     def let_in(seconds: int) -> float:
         before = room.lanes[0].waiting
@@ -162,7 +163,6 @@ def test_a_busy_process_opens_the_room_and_lets_in_what_it_can() -> None:
             room.tick(now_s)
         return before - room.lanes[0].waiting
 
-    now_s = BEGAN_S
     room.tick(now_s)
     assert not room.is_open
     load.level = Level.BUSY
