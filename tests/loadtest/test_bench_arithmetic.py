@@ -13,7 +13,6 @@ import time
 from collections.abc import Sequence
 
 import pytest
-from click.testing import CliRunner
 
 from hodhod_loadtest.bench import accounting, report
 from hodhod_loadtest.bench.accounting import ServerProcesses, Stat, Use
@@ -22,7 +21,6 @@ from hodhod_loadtest.bench.loops import OpenRun
 from hodhod_loadtest.bench.measure_messages import open_loop_figure
 from hodhod_loadtest.bench.pacing import ConstantPacer, Pace, real_time_priority, ticking_loop
 from hodhod_loadtest.bench.suite import NAMES, Outcome
-from hodhod_loadtest.cli import main
 
 NOTHING_USED = Use(wall_s=1.0, server_s={"gateway": 0.0}, generator_s=0.0, busy_s=0.0)
 
@@ -323,9 +321,3 @@ def test_the_names_are_those_that_were_promised() -> None:
         "media_loop_lag_p99_ms",
         "ten_uploads_rss_mib",
     }
-
-
-def test_surge_says_that_it_is_not_there_yet() -> None:
-    result = CliRunner().invoke(main, ["surge", "--out", "build/surge"])
-    assert result.exit_code == 2
-    assert result.output == "Error: the surge scenario is not part of this release yet\n"

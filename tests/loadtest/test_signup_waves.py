@@ -56,8 +56,9 @@ def test_a_promise_is_kept_if_the_code_left_in_the_promised_time() -> None:
 
 def test_a_verdict_needs_every_promise_and_a_punctual_generator() -> None:
     wave = Wave(people=10, seconds=10)
-    good = Outcome([_came(4, 12)] * 100, {"first": 110})
-    bad = Outcome([_came(4, 12)] * 90 + [_came(None, None)] * 10, {"first": 110})
+    kept = {"secrets found": 0.0}
+    good = Outcome([_came(4, 12)] * 100, {"first": 110}, kept)
+    bad = Outcome([_came(4, 12)] * 90 + [_came(None, None)] * 10, {"first": 110}, kept)
     case = CASES["healthy"]
     assert Verdict(case, wave, Run(good, 0.001, USE)).word == "pass"
     assert Verdict(case, wave, Run(bad, 0.001, USE)).word == "fail"
