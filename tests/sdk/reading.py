@@ -12,7 +12,8 @@ from hodhod import (
     Message,
 )
 
-PATIENCE_S = 10.0
+# A client that has tried in vain a few times may by chance wait ten seconds before the next try.
+PATIENCE_S = 30.0
 E = TypeVar("E", bound=Event)
 
 
