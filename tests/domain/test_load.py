@@ -7,7 +7,15 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hodhod_server.domain.load import DrainRate, Ladder, Level, Recent, Spread, StandingDelay
+from hodhod_server.domain.load import (
+    DrainRate,
+    Ladder,
+    Level,
+    Recent,
+    Refusals,
+    Spread,
+    StandingDelay,
+)
 
 THRESHOLDS_S = (0.02, 0.05, 0.1)
 CALM_S = 5.0
@@ -116,3 +124,12 @@ def test_who_is_refused_comes_back_when_the_queue_is_served(
 
 def test_before_anything_was_served_a_time_is_told_all_the_same() -> None:
     assert 0.5 <= DrainRate().retry_after_s(10_000) <= 1.0
+
+
+def test_those_who_are_refused_by_the_thousand_are_told_to_stay_away_longer() -> None:
+    refusals = Refusals()
+    assert {refusals.note(100.5) for _ in range(3_000)} == {1.0}
+    assert {refusals.note(101.5) for _ in range(3_000)} == {15.0}
+    assert {refusals.note(102.5) for _ in range(50)} == {20.0}, "and no longer than that"
+    assert refusals.note(103.5) == 5.0
+    assert refusals.note(200.0) == 1.0

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import heapq
 import math
-import time
 from random import Random
 
 import msgspec
 import pytest
 
 from hodhod_server.domain.errors import Overloaded, RateLimited, TicketInvalid
-from hodhod_server.domain.load import Level, Work
+from hodhod_server.domain.load import Level
 from hodhod_server.domain.secret import Secret
-from hodhod_server.services.admission import Gate
 from hodhod_server.services.waiting_room import Turn, WaitingRoom
 from hodhod_server.settings import DoorSettings
 from tests.doors import SetPace
@@ -176,14 +174,6 @@ def test_a_busy_process_opens_the_room_and_lets_in_what_it_can() -> None:
     load.level = Level.CALM
     assert let_in(20) > 2 * then
     assert room.is_open, "while people wait"
-
-
-def test_those_who_are_refused_by_the_thousand_are_told_to_stay_away_longer() -> None:
-    gate = Gate(Told(Level.SATURATED))
-    times = [gate.refusal(Work.NEWCOMER).retry_after_s or 0.0 for _ in range(3_000)]
-    assert max(times) <= 12.0
-    time.sleep(1.0)
-    assert min(gate.refusal(Work.NEWCOMER).retry_after_s or 0.0 for _ in range(50)) > 20.0
 
 
 def test_nobody_is_lost(crowd: list[Person]) -> None:

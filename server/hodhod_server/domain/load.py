@@ -18,6 +18,8 @@ DRAIN_HALF_LIFE_S: Final = 0.5
 DRAIN_PAUSE_S: Final = 0.5
 RETRY_MIN_S: Final = 0.5
 RETRY_MAX_S: Final = 10.0
+REFUSALS_PER_S: Final = 200  # a twentieth of a core
+LONGER_MAX: Final = 20.0
 
 
 class Level(IntEnum):
@@ -140,6 +142,29 @@ class Spread:
         """The next time, in tenths of a second."""
         self._place = (self._place + GOLDEN) % 1.0
         return round(low_s + (high_s - low_s) * self._place, 1)
+
+
+class Refusals:
+    """How many times later who is refused has to come back, by how many are refused.
+
+    A refusal is cheap, and thousands a second are not: a process that does nothing but refuse
+    those it has refused before stays overloaded for ever.
+    """
+
+    def __init__(self) -> None:
+        self._longer = 1.0
+        self._second = 0
+        self._count = 0
+
+    def note(self, now_s: float) -> float:
+        """One more; by what its time is to be multiplied."""
+        second = int(now_s)
+        if second != self._second:
+            longer = self._longer * self._count / (REFUSALS_PER_S * (second - self._second))
+            self._longer = min(LONGER_MAX, max(1.0, longer))
+            self._second, self._count = second, 0
+        self._count += 1
+        return self._longer
 
 
 class DrainRate:

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Final
 
 from hodhod_server.domain.errors import Overloaded
-from hodhod_server.domain.load import Level, Load, Spread, Work
+from hodhod_server.domain.load import Level, Load, Refusals, Spread, Work
 from hodhod_server.services.arrivals import Arrivals, Step
 from hodhod_server.services.turnstile import Turnstile
 from hodhod_server.settings import GatewaySettings
@@ -36,33 +36,8 @@ AT_THE_DOOR: Final = {**SHED_FROM, Work.NEWCOMER: Level.STRAINED, Work.OTHER: Le
 # A level lasts five seconds at least: who is told to come back sooner would be told so again.
 RETRY_LOW_S: Final = {Level.CALM: 1.0, Level.BUSY: 2.0, Level.STRAINED: 3.0, Level.SATURATED: 4.0}
 RETRY_FACTOR: Final = 3.0
-REFUSALS_PER_S: Final = 200  # a twentieth of a core
-RETRY_FACTOR_MAX: Final = 20.0
 RECONNECT_MS_MAX: Final = 30_000
 _SHED: Final = {work: metrics.SHED.labels(work) for work in Work}
-
-
-class Refusals:
-    """How many more are refused than is bearable: so much later they have to come back.
-
-    A refusal is cheap, and thousands a second are not: a process that does nothing but refuse
-    those it has refused before stays overloaded for ever.
-    """
-
-    def __init__(self) -> None:
-        self._factor = 1.0
-        self._second = 0
-        self._count = 0
-
-    def note(self) -> float:
-        """One more; by what its time is to be multiplied."""
-        second = int(time.monotonic())
-        if second != self._second:
-            self._factor *= self._count / (REFUSALS_PER_S * (second - self._second))
-            self._factor = min(RETRY_FACTOR_MAX, max(1.0, self._factor))
-            self._second, self._count = second, 0
-        self._count += 1
-        return self._factor
 
 
 class Gate:
@@ -86,7 +61,7 @@ class Gate:
     def refusal(self, work: Work) -> Overloaded:
         """The answer to what is not let in."""
         _SHED[work].inc()
-        low_s = RETRY_LOW_S[self._load.level] * self._refusals.note()
+        low_s = RETRY_LOW_S[self._load.level] * self._refusals.note(time.monotonic())
         return Overloaded(retry_after_s=self._spread.between(low_s, low_s * RETRY_FACTOR))
 
 

@@ -97,7 +97,6 @@ class Dispatcher:
         self._read_to = self._news_to = desk.clock.now()
         self._news_read_s = 0.0
         self._heard: dict[tuple[ChallengeId, int], datetime] = {}
-        desk.watching.when_ordered(self._note_order)
 
     def also_run(self, duty: Callable[[], Awaitable[None]]) -> None:
         """Run this as well, while this process leads and no other does."""
@@ -197,7 +196,8 @@ class Dispatcher:
         self._read_to = self._news_to = now
         log.info("dispatch.taken_over", challenges=len(self._plan.orders))
 
-    def _note_order(self, challenge: Challenge) -> None:
+    def note_order(self, challenge: Challenge) -> None:
+        """A newcomer of this process wants a code."""
         if self._is_leading and not challenge.is_inbound_only:
             self._ordered.append(challenge)
             self._woken.set()

@@ -95,6 +95,7 @@ def build_newcomers(
         if isinstance(provider, Lined):
             dispatcher.also_run(provider.hold_line)
     signup = Signup(database, keys, clock, own, outlook, watching)
+    signup.when_started(dispatcher.note_order)
     signup.when_started(entrance.sign_ins.ask)
     proving = Proving(database, keys, clock, rules, entrance, watching)
     proving.look_first(dispatcher.find)

@@ -194,11 +194,11 @@ class Signup:
         self._outlook = outlook
         self._watching = watching
         self._starts = Gathering(database, partial(_start_all, rules=self._rules))
-        self._on_start: Callable[[Challenge], None] = lambda challenge: None
+        self._on_start: list[Callable[[Challenge], None]] = []
 
     def when_started(self, note: Callable[[Challenge], None]) -> None:
-        """Tell `note` of each challenge that is new."""
-        self._on_start = note
+        """Tell `note`, too, of each challenge that is new."""
+        self._on_start.append(note)
 
     async def run(self) -> None:
         """Write down who starts, until cancelled."""
@@ -217,8 +217,8 @@ class Signup:
         challenge = await self._start(draft)
         if challenge is draft:
             metrics.SIGNUP_REQUESTED.labels(draft.operator).inc()
-            self._watching.note_order(challenge)
-            self._on_start(challenge)
+            for note in self._on_start:
+                note(challenge)
             challenge = await self._handed_over(challenge, wait_s)
         return self.status_of(challenge), self._doorkeeper.secret_of(challenge.challenge)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from random import Random
 from typing import Final
 
@@ -51,7 +51,6 @@ class Watching:
         self._count = 0
         self._doubtful: set[ChallengeId] = set()
         self._has_doubts = asyncio.Event()
-        self._order_listeners: list[Callable[[Challenge], None]] = []
 
     async def change(
         self, challenge: ChallengeId, after: int, wait_s: float
@@ -85,15 +84,6 @@ class Watching:
         for watcher in self._watchers.get(challenge.challenge, ()):
             if challenge.version > watcher.after and not watcher.news.done():
                 watcher.news.set_result(challenge)
-
-    def note_order(self, challenge: Challenge) -> None:
-        """A newcomer of this process wants something of the dispatcher."""
-        for listener in self._order_listeners:
-            listener(challenge)
-
-    def when_ordered(self, listener: Callable[[Challenge], None]) -> None:
-        """Call `listener` for each order."""
-        self._order_listeners.append(listener)
 
     async def run(self) -> None:
         """Look things up for those who wait, until cancelled."""

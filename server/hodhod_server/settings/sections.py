@@ -147,8 +147,7 @@ class LoadSettings:
     """[load] When a process sheds work: how late its event loop is, nine times in ten."""
 
     busy_ms: PositiveS = 20.0
-    """Level 1: typing hints are dropped, positions are gathered longer, newcomers wait in
-    their room."""
+    """Level 1: typing hints are dropped, positions gather longer, newcomers wait in a room."""
 
     strained_ms: PositiveS = 50.0
     """Level 2: only messages go on; all else is refused, new connections too."""
