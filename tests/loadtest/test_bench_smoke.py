@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from hodhod_loadtest.bench import suite
 from hodhod_loadtest.bench.environment import environment
 from hodhod_loadtest.bench.measure_groups import FANOUT
@@ -38,6 +40,7 @@ def test_a_tiny_measure_counts_messages_and_the_cpu_of_the_whole_server(
     assert {"commit", "cpu", "cores", "python", "kernel", "left_out"} <= set(about)
 
 
+@pytest.mark.timeout(300)  # six servers, one after another
 def test_tiny_crowds_growth_and_steps_are_measured_too(tmp_path: Path) -> None:
     plan = Plan(
         runs=1,
