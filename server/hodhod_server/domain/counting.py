@@ -15,6 +15,8 @@ from typing import Final
 
 _BITS: Final = 20
 _MOST: Final = (1 << _BITS) - 1
+# Of a conversion's integer, the place of each field.
+_ANSWERED, _RIPE, _RIPENING, _FRESH, _PERIOD = (_BITS * place for place in range(5))
 SHARED_MAX: Final = 2_000  # heavy keys that a process tells the others; the lightest matter least
 
 
@@ -104,11 +106,15 @@ class Counts:
 
     def estimate(self, key: int, now_s: float) -> float:
         """How often it happened in the last window, here and in the other processes."""
+        if not self._is_known(key):
+            return 0.0
         before, now, passed = self._total(key, now_s)
         return before * (1.0 - passed) + now
 
     def free_in_s(self, key: int, now_s: float, limit: float) -> float:
         """After how long once more would keep to the limit; 0: now."""
+        if limit >= 1 and not self._is_known(key):
+            return 0.0
         before, now, passed = self._total(key, now_s)
         if before * (1.0 - passed) + now + 1 <= limit:
             return 0.0
@@ -144,6 +150,10 @@ class Counts:
                 del self._heavy[next(iter(self._heavy))]
             self._heavy[key] = None
 
+    def _is_known(self, key: int) -> bool:
+        """Most who come are seen for the first time: for them nothing is reckoned."""
+        return self._own.find(key) is not None or key in self._others
+
     def _total(self, key: int, now_s: float) -> tuple[int, int, float]:
         index, into_s = divmod(now_s, self.window_s)
         own, other = self._own.find(key), self._others.get(key)
@@ -171,48 +181,53 @@ class Conversions:
 
     def note_sent(self, key: int, now_s: float) -> None:
         """A text goes out."""
-        fresh, ripening, ripe, answered = self._read(key, now_s)
-        self._write(key, now_s, (fresh + 1, ripening, ripe, answered))
+        self._note(key, now_s, _FRESH)
 
     def note_answered(self, key: int, now_s: float) -> None:
         """A code came back."""
         if self._own.find(key) is not None:
-            fresh, ripening, ripe, answered = self._read(key, now_s)
-            self._write(key, now_s, (fresh, ripening, ripe, answered + 1))
+            self._note(key, now_s, _ANSWERED)
 
     def answered(self, key: int, now_s: float) -> int:
         """How many codes came back lately, those of older hours counting less."""
-        return self._read(key, now_s)[3]
+        packed = self._current(key, now_s)
+        return packed >> _ANSWERED & _MOST
 
     def is_barren(self, key: int, now_s: float, sent_min: int, share_min: float) -> bool:
         """So many were sent, and so few came back, that no people can be behind it."""
-        if self._own.find(key) is None:
-            return False
-        _, _, ripe, answered = self._read(key, now_s)
+        packed = self._current(key, now_s)
+        ripe, answered = packed >> _RIPE & _MOST, packed >> _ANSWERED & _MOST
         return ripe >= sent_min and answered < share_min * ripe
 
     def forget(self, key: int) -> None:
         """Judge it anew."""
         self._own.pop(key)
 
-    def _read(self, key: int, now_s: float) -> tuple[int, int, int, int]:
-        packed = self._own.find(key)
-        if packed is None:
-            return 0, 0, 0, 0
-        fresh, ripening, ripe, answered = ((packed >> shift) & _MOST for shift in (60, 40, 20, 0))
-        began, period = packed >> 80, int(now_s // self._ripe_s)
-        if period - began >= 2:
-            fresh, ripening, ripe = 0, 0, ripe + ripening + fresh
-        elif period - began == 1:
-            fresh, ripening, ripe = 0, fresh, ripe + ripening
-        hours = period // self._periods_per_hour - began // self._periods_per_hour
-        return fresh, ripening, ripe >> hours, answered >> hours
-
-    def _write(self, key: int, now_s: float, counts: tuple[int, int, int, int]) -> None:
-        packed = int(now_s // self._ripe_s)
-        for count in counts:
-            packed = (packed << _BITS) | min(count, _MOST)
+    def _note(self, key: int, now_s: float, field: int) -> None:
+        packed = self._current(key, now_s)
+        if packed >> field & _MOST < _MOST:
+            packed += 1 << field
         self._own.put(key, packed)
+
+    def _current(self, key: int, now_s: float) -> int:
+        """The count as it stands in this period."""
+        period, packed = int(now_s // self._ripe_s), self._own.find(key)
+        if packed is None:
+            return period << _PERIOD
+        began = packed >> _PERIOD
+        return packed if began >= period else self._aged(packed, began, period)
+
+    def _aged(self, packed: int, began: int, period: int) -> int:
+        """A count of an older period, in this one."""
+        fresh, ripening = packed >> _FRESH & _MOST, packed >> _RIPENING & _MOST
+        ripe, answered = packed >> _RIPE & _MOST, packed >> _ANSWERED & _MOST
+        if period - began == 1:
+            ripening, ripe = fresh, ripe + ripening
+        else:
+            ripening, ripe = 0, ripe + ripening + fresh
+        hours = period // self._periods_per_hour - began // self._periods_per_hour
+        ripe, answered = min(ripe >> hours, _MOST), answered >> hours
+        return period << _PERIOD | ripening << _RIPENING | ripe << _RIPE | answered << _ANSWERED
 
 
 class Baselines:
