@@ -39,11 +39,6 @@ pairs = 6
 per_s = 60
 
 [[crowds]]
-who = "closed_loop"
-phases = ["quiet"]
-pairs = 1
-
-[[crowds]]
 who = "newcomers"
 phases = ["surge"]
 people = 60
@@ -135,12 +130,12 @@ async def test_a_surge_is_played_recorded_and_judged(tmp_path: Path) -> None:
     assert recording.total("in.returners") == 12, said
     assert recording.total("refused.code_wrong") > 0, "somebody mistypes"
     written = recording.total("messages.written")
-    assert written > 360 + 5, "sixty a second, and those of the closed loop"
+    assert written in (359, 360, 361), "sixty a second"
     assert recording.total("messages.received") == written, "nothing got lost on the way"
     assert recording.total("messages.acknowledged") == written
     assert not recording.violations
 
-    assert {"message", "ack", "closed", "reconnect"} <= set(recording.latencies)
+    assert {"message", "ack", "reconnect"} <= set(recording.latencies)
     assert {"code", "signup", "return", "lag.inside", "lag.outside"} <= set(recording.latencies)
     assert sum(piece.count for piece in recording.latencies["message"]) in (359, 360, 361)
     assert {"gateway", "signup", "media", "worker", "postgres", "valkey"} <= set(recording.server)

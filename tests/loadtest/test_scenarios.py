@@ -26,7 +26,6 @@ WANTED = {
     "uploads",
     "soak",
     "bot_flood",
-    "stall",
 }
 
 

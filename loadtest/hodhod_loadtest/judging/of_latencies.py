@@ -19,7 +19,6 @@ KINDS: Final = {
     "returns": "return",
     "upload": "upload",
     "reconnect": "reconnect",
-    "closed": "closed",
 }
 """What a measure's name begins with → the kind of latency in the recording."""
 

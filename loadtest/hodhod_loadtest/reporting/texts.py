@@ -129,7 +129,6 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "kind.returns": ("coming back", "بازگشت"),
     "kind.upload": ("uploads", "بارگذاری‌ها"),
     "kind.reconnect": ("reconnecting", "اتصال دوباره"),
-    "kind.closed": ("message of a closed loop", "پیام در حلقهٔ بسته"),
     "quantile.p50": ("p50", "صدک ۵۰"),
     "quantile.p90": ("p90", "صدک ۹۰"),
     "quantile.p95": ("p95", "صدک ۹۵"),

@@ -32,7 +32,6 @@ class CrowdPart(Struct, frozen=True, kw_only=True):
 
     chats: list[ChatPart] = []
     uploading: Uploading | None = None
-    is_closed_loop: bool = False
 
 
 class Cast(Struct, frozen=True, kw_only=True):

@@ -70,31 +70,6 @@ class Talk:
         next(self._turns).write(due_s)
 
 
-class Loop(Talk):
-    """Chats in which each message waits for the one before, as a closed loop measures.
-
-    What is due depends on the answers, so this says little of what people feel.
-    """
-
-    def __init__(self, part: CrowdPart, recorder: Recorder, chance: random.Random) -> None:
-        super().__init__(part, recorder, chance)
-        self._until_s = 0.0
-        for writer, listener in zip(self.writers, self.listeners, strict=True):
-            writer.kind, listener.kind = "closed.ack", "closed"
-            listener.when_heard = functools.partial(self._go_on, writer)
-
-    async def run(self, until_s: float) -> None:
-        """Everybody writes, and goes on until that moment."""
-        self._until_s = until_s
-        for writer in self.writers:
-            writer.write(time.monotonic())
-        await _until(until_s)
-
-    def _go_on(self, writer: Writer, now_s: float) -> None:
-        if now_s < self._until_s:
-            writer.write(now_s)
-
-
 def _violated(recorder: Recorder, kind: str, what: str) -> None:
     recorder.count(f"messages.{kind}")
     recorder.violated(what)
@@ -113,8 +88,7 @@ class Inside:
             if part.uploading is not None:
                 self._crowds.append(Uploads(part.uploading))
             else:
-                kind = Loop if part.is_closed_loop else Talk
-                self._crowds.append(kind(part, self._recorder, self._chance))
+                self._crowds.append(Talk(part, self._recorder, self._chance))
 
     @property
     def _talks(self) -> list[Talk]:
@@ -170,10 +144,6 @@ class Inside:
         if not pacing.points:
             return
         began_s = act.started_s + pacing.from_s
-        if isinstance(crowd, Loop):
-            await _until(began_s)
-            await crowd.run(began_s + pacing.points[-1][0])
-            return
         times_s = list(poisson(Curve(pacing.points), self._chance))  # drawn before anything is due
         await _until(began_s)
 

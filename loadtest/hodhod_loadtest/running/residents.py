@@ -12,7 +12,7 @@ import itertools
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from hodhod_loadtest.bench.connection import Connection, Door
@@ -197,7 +197,6 @@ class Listener(Resident):
         self._place = place
         self._last: int | None = None
         self._early: dict[int, Event] = {}
-        self.when_heard: Callable[[float], None] = lambda now_s: None
 
     async def has_read_all(self, within_s: float) -> bool:
         """Read the log to its end as it is now; False where that was not possible in time."""
@@ -250,6 +249,4 @@ class Listener(Resident):
         post = self.ledger.heard(self._place, event["seq"], event["sender"], event["client_id"])
         if post is not None:
             self._recorder.count("messages.received")
-            now_s = time.monotonic()
-            self._recorder.note(self.kind, post.due_s, now_s)
-            self.when_heard(now_s)
+            self._recorder.note(self.kind, post.due_s, time.monotonic())

@@ -17,7 +17,6 @@ from hodhod_loadtest.running.casting import Cast, ChatPart, CrowdPart, Uploading
 from hodhod_loadtest.scenarios.model import (
     AnyCrowd,
     Chatters,
-    ClosedLoop,
     Lurkers,
     Scenario,
     Uploaders,
@@ -27,7 +26,7 @@ MIB: Final = 1024 * 1024
 TRIES: Final = 10
 BETWEEN_TRIES_S: Final = 2.0
 T = TypeVar("T")
-Insiders = Chatters | ClosedLoop | Lurkers | Uploaders
+Insiders = Chatters | Lurkers | Uploaders
 
 
 def insiders(scenario: Scenario) -> list[Insiders]:
@@ -50,12 +49,11 @@ async def cast(
 
 async def _part(crowd: Insiders, data_dir: Path, addresses: Mapping[str, str]) -> CrowdPart:
     match crowd:
-        case Chatters() | ClosedLoop():
+        case Chatters():
             people = await settle(data_dir, 2 * crowd.pairs)
             pairs = await _patiently(partial(pair_up, people, addresses["api"]))
             return CrowdPart(
                 chats=[ChatPart(chat=pair.chat, people=list(pair.people)) for pair in pairs],
-                is_closed_loop=isinstance(crowd, ClosedLoop),
             )
         case Lurkers():
             people = await settle(data_dir, max(2, crowd.members))

@@ -88,20 +88,6 @@ class Chatters(Crowd, frozen=True, kw_only=True, tag="chatters"):
     per_s: Positive
 
 
-class ClosedLoop(Crowd, frozen=True, kw_only=True, tag="closed_loop"):
-    """Pairs of whom each writes when its last message has come. A slow server slows them down, and
-    so they hardly notice: to be compared with chatters, whose latencies are `message`; theirs are
-    `closed`.
-    """
-
-    pairs: Count
-
-    @property
-    def per_s(self) -> float:
-        """Nobody knows before."""
-        return 0.0
-
-
 class Lurkers(Crowd, frozen=True, kw_only=True, tag="lurkers"):
     """A group of `members`, of whom `people` are online and read `per_s` posts of one of them."""
 
@@ -119,7 +105,7 @@ class Uploaders(Crowd, frozen=True, kw_only=True, tag="uploaders"):
     mib_per_s: Positive
 
 
-AnyCrowd = Newcomers | Returners | Bots | Chatters | ClosedLoop | Lurkers | Uploaders
+AnyCrowd = Newcomers | Returners | Bots | Chatters | Lurkers | Uploaders
 
 
 class Behaviour(Part, frozen=True, kw_only=True):

@@ -10,7 +10,6 @@ from hodhod_loadtest.scenarios.model import (
     BadLink,
     Bots,
     Chatters,
-    ClosedLoop,
     Lurkers,
     Newcomers,
     Outage,
@@ -60,8 +59,6 @@ def _crowd(crowd: AnyCrowd, times: float) -> AnyCrowd:
     match crowd:
         case Chatters():
             return replace(crowd, pairs=_count(crowd.pairs, times), per_s=crowd.per_s * times)
-        case ClosedLoop():
-            return replace(crowd, pairs=_count(crowd.pairs, times))
         case Lurkers():
             members = _count(crowd.members, times)
             return replace(crowd, people=min(members, _count(crowd.people, times)), members=members)
