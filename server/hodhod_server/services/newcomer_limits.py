@@ -83,7 +83,7 @@ class NewcomerLimits:
         self._holder_key = key
         self._carriers = Networks(own.carrier_networks)
         self._country_keys = {
-            country: self._hash(b"country", country.encode()) for country in own.countries
+            country: self._hash(b"country", country.encode()) for country in ("", *own.countries)
         }
         # Somebody is asked for at the start, at its payment, at the code and at the welcome.
         self._place_of = functools.lru_cache(REMEMBERED)(self._find_place)
@@ -179,8 +179,7 @@ class NewcomerLimits:
         self._all_texts.note_sent(ALL, now_s)
         self._blocks.add(source.block, now_s)
         self._block_texts.note_sent(source.block, now_s)
-        if source.country is not None:
-            self._countries.add(self._country_keys[source.country], now_s)
+        self._countries.add(self._country_keys[source.country or ""], now_s)
         place = source.place
         if place is not None:
             self._neighbourhoods.add(place.neighbourhood, now_s)
@@ -364,10 +363,9 @@ class NewcomerLimits:
         place = source.place
         if place is not None and self._barred.estimate(place.customer, now_s):
             yield "barren_address"
-        country = source.country
-        if country is not None and (cap := own.countries[country]):
-            if self._countries.estimate(self._country_keys[country], now_s) >= cap:
-                yield "country_cap"
+        cap = own.countries.get(source.country or "", 0)
+        if cap and self._countries.estimate(self._country_keys[source.country or ""], now_s) >= cap:
+            yield "country_cap"
 
     def _bar_if_barren(self, source: Source, now_s: float) -> None:
         own = self._settings
