@@ -238,6 +238,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "environment.seed": ("Seed", "دانه"),
     "environment.started_at": ("Started", "آغاز"),
     "environment.seconds": ("Seconds", "ثانیه"),
+    "environment.python_is_a_shared_library": (
+        "Python is a shared library",
+        "پایتون کتابخانهٔ اشتراکی است",
+    ),
     "environment.is_changed_since_commit": ("Changed since", "تغییر پس از کامیت"),
     "environment.load_before": ("Load before, 1, 5, 15 min", "بار پیشین، ۱، ۵ و ۱۵ دقیقه"),
     "environment.one_process": ("All roles in one process", "همهٔ نقش‌ها در یک فرایند"),

@@ -22,7 +22,7 @@ from hodhod_server.blobs.s3_objects import Content, ListedPart, Objects, Window
 from hodhod_server.blobs.s3_spool import Spool
 from hodhod_server.blobs.store import BlobMissing, BlobsFull, BlobTorn, Piece
 
-BATCH_BYTES: Final = 512 * 1024  # two of them for each of ten uploads; the store is slower
+BATCH_BYTES: Final = 256 * 1024  # two of them for each of ten uploads; the store is slower
 BATCH_PIECES: Final = 512
 OPEN: Final = "open/"
 _DIGITS: Final = 15

@@ -23,7 +23,7 @@ from hodhod_server.blobs.s3_objects import Content
 from hodhod_server.blobs.store import Piece
 
 T = TypeVar("T")
-PIECE_BYTES: Final = 256 * 1024
+PIECE_BYTES: Final = 64 * 1024
 
 
 class Spool:
