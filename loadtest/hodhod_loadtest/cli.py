@@ -226,6 +226,13 @@ def _played(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option("--seed", type=int, help="Instead of the scenario's own."),
         click.option("--without-control", is_flag=True, help="Leave the negative control out."),
+        click.option(
+            "--generators",
+            type=click.IntRange(1, 64),
+            default=1,
+            show_default=True,
+            help="Processes that play those who are inside; each wants a core.",
+        ),
     ):
         command = option(command)
     return command
@@ -288,8 +295,8 @@ def _play(scenario: Scenario, options: Options) -> str:
     ):
         try:
             recording = runner.run(rehearse(scenario, options, view))
-        except (ServerFailed, InsideFailed, BenchFailed, ConnectionError) as failure:
-            raise click.ClickException(f"{scenario.name}: {failure}") from None
+        except* (ServerFailed, InsideFailed, BenchFailed, ConnectionError) as failed:
+            raise click.ClickException(f"{scenario.name}: {suite.first_reason(failed)}") from None
     recording.write(options.out / "recording.json")
     page = options.out / "report.html"
     verdict = write_report(recording, page)

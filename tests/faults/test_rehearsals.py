@@ -111,13 +111,55 @@ newcomers_lag_p99_ms_max = 10000
 share = 0.5
 """
 
+# Chats and files in numbers that two do not divide, and a group that nothing divides.
+GROWTH = """
+about = "More and more of everything that people inside do."
 
-async def _rehearsed(tmp_path: Path) -> Recording:
+[[phases]]
+name = "warm"
+kind = "warm"
+seconds = 1
+
+[[crowds]]
+who = "chatters"
+pairs = 5
+per_s = 40
+
+[[crowds]]
+who = "lurkers"
+people = 9
+members = 12
+per_s = 4
+
+[[crowds]]
+who = "uploaders"
+people = 3
+per_s = 4
+mib = 0.01
+mib_per_s = 1
+
+[growth]
+factor = 1.5
+step_s = 1
+steps_max = 1
+
+[[slos]]
+name = "nothing is lost"
+measure = "messages.lost"
+goal = 0
+
+[stopwatch]
+lag_p99_ms_max = 10000
+"""
+
+
+async def _rehearsed(tmp_path: Path, file: str = SURGE, generators: int = 1) -> Recording:
     path = tmp_path / "small.toml"
-    options = Options(name=str(path), out=tmp_path, environment=running.environment())
+    environment = running.environment()
+    options = Options(name=str(path), out=tmp_path, environment=environment, generators=generators)
     said = io.StringIO()
-    recording = await rehearse(parse(SURGE.encode(), path.name), options, watch("small", said))
-    assert "newcomers" in said.getvalue()
+    recording = await rehearse(parse(file.encode(), path.name), options, watch("small", said))
+    assert "small" in said.getvalue()
     return recording
 
 
@@ -165,3 +207,27 @@ async def test_a_surge_is_played_recorded_and_judged(tmp_path: Path) -> None:
     assert recording.generator.lag_p99_ms > 0.01, "no generator is that punctual"
     recording.generator = health(recording, Stopwatch(lag_p99_ms_max=0.01), 1.0, 2)
     assert judge(recording).word == "void", "a generator that could not keep up"
+
+
+async def test_two_generators_bring_what_one_would_and_leave_one_recording(tmp_path: Path) -> None:
+    recording = await _rehearsed(tmp_path, GROWTH, generators=2)
+    assert not recording.violations
+    assert not {name for name in recording.counts if name.startswith(("error.", "refused."))}
+    in_chats, posts, files = 40 + 40, 4 + 4, 4 + 4  # warm, and a step
+    assert recording.total("messages.written") == in_chats + posts
+    assert recording.total("messages.acknowledged") == in_chats + posts
+    assert recording.total("messages.received") == in_chats + 8 * posts
+    assert recording.total("uploads.done") == recording.total("uploads.begun") == files
+    noted = {
+        kind: sum(piece.count for piece in slices) for kind, slices in recording.latencies.items()
+    }
+    assert noted["message"] == in_chats + 8 * posts
+    lags = {kind: count for kind, count in noted.items() if kind.startswith("lag.")}
+    assert set(lags) == {"lag.inside 0/2", "lag.inside 1/2"}
+    assert sum(lags.values()) == in_chats + posts + files
+    assert abs(lags["lag.inside 0/2"] - lags["lag.inside 1/2"]) < 0.4 * in_chats
+    assert recording.total("capacity.per_s") == 48
+    assert recording.generator is not None
+    assert (recording.generator.processes, recording.generator.is_valid) == (3, True)
+    assert recording.generator.cpu_s > 0
+    assert recording.command.endswith(" --generators 2")

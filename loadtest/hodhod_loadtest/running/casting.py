@@ -1,12 +1,16 @@
-"""What the process of those who are inside is told, and tells: one JSON object a line. Pure."""
+"""What each process of those who are inside is told, and tells: one JSON object a line. Pure."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from hodhod_loadtest.bench.people import Person
+from hodhod_loadtest.running.share import Share
 
 Point = tuple[float, float]
 
@@ -33,15 +37,30 @@ class CrowdPart(Struct, frozen=True, kw_only=True):
     chats: list[ChatPart] = []
     uploading: Uploading | None = None
 
+    @property
+    def turns(self) -> int:
+        """So many act in turns: a writer for each chat, or whoever sends files."""
+        return len(self.chats) if self.uploading is None else len(self.uploading.tokens)
+
+    def dealt(self, share: Share) -> CrowdPart:
+        """Those whom one process plays. A chat is never divided: what is lost or doubled in it, and
+        how late it is, only who knows its writer and all its listeners can tell.
+        """
+        uploading = self.uploading
+        if uploading is not None:
+            uploading = replace(uploading, tokens=[*share.take(uploading.tokens)])
+        return CrowdPart(chats=[*share.take(self.chats)], uploading=uploading)
+
 
 class Cast(Struct, frozen=True, kw_only=True):
-    """The first line: everybody who is inside, and where they connect to."""
+    """The first line: everybody who is inside, where they connect to, and whose part it is."""
 
     host: str
     port: int
     path: str
     seed: int
     crowds: list[CrowdPart]
+    share: Share = Share()
 
 
 class Pacing(Struct, frozen=True, kw_only=True):
@@ -73,3 +92,21 @@ class Said(Struct, frozen=True, kw_only=True):
     message_p99_ms: float | None = None
     lag_p99_ms: float | None = None
     is_real_time: bool = False
+
+
+def together(said: Sequence[Said]) -> Said:
+    """What several processes said, as if one had. No quantile is that of two: the higher counts."""
+    counts = Counter[str]()
+    for one in said:
+        counts.update(one.counts)
+    return Said(
+        what=said[0].what,
+        counts=dict(counts),
+        message_p99_ms=_most(one.message_p99_ms for one in said),
+        lag_p99_ms=_most(one.lag_p99_ms for one in said),
+        is_real_time=all(one.is_real_time for one in said),
+    )
+
+
+def _most(numbers: Iterable[float | None]) -> float | None:
+    return max((number for number in numbers if number is not None), default=None)

@@ -1,7 +1,8 @@
-"""Those who are inside, in a process of their own: newcomers must not disturb their stopwatch.
+"""Those who are inside, in processes of their own: newcomers must not disturb their stopwatch.
 
-It is told who they are and when they act (`casting.py`), takes down what came of it, and ends when
-its standard input does. Started as `python -m hodhod_loadtest.running.inside`.
+Each is told who they are and when they act (`casting.py`), plays its share of them, takes down what
+came of it, and ends when its standard input does. Started as `python -m
+hodhod_loadtest.running.inside`.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from hodhod_loadtest.recording.recorder import Recorder
 from hodhod_loadtest.running.casting import Act, Cast, CrowdPart, Pacing, Said
 from hodhod_loadtest.running.ledgers import Ledger
 from hodhod_loadtest.running.residents import Listener, Resident, Writer
+from hodhod_loadtest.running.share import Turns
 from hodhod_loadtest.running.uploads import Uploads
 from hodhod_loadtest.shapes.curve import Curve
-from hodhod_loadtest.shapes.times import poisson
 from hodhod_loadtest.signups.punctuality import calm_collector, pace
 
 COMING_AT_ONCE: Final = 16
@@ -38,6 +39,10 @@ LAND_S: Final = 30.0
 LOOK_S: Final = 0.1
 LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 LAG: Final = "lag.inside"
+"""With the share behind it where there are several: in all of them together, the lateness of one
+would hardly be seen.
+"""
+
 LONG_S: Final = 3600.0
 """A run that is longer is folded as it goes, which takes milliseconds of the stopwatch's time."""
 
@@ -76,19 +81,25 @@ def _violated(recorder: Recorder, kind: str, what: str) -> None:
 
 
 class Inside:
-    """All crowds, connected."""
+    """Our share of all crowds, connected."""
 
     def __init__(self, cast: Cast, say: Callable[[Said], None]) -> None:
         self._door = Door(cast.host, cast.port, cast.path)
         self._say = say
-        self._chance = random.Random(cast.seed)
         self._recorder = Recorder(time.monotonic)
+        self._lag = LAG if cast.share.of == 1 else f"{LAG} {cast.share}"
         self._crowds: list[Talk | Uploads] = []
-        for part in cast.crowds:
-            if part.uploading is not None:
-                self._crowds.append(Uploads(part.uploading))
+        self._turns: list[Turns] = []
+        chance = cast.share.chance(cast.seed, "inside")
+        for number, part in enumerate(cast.crowds):
+            share = cast.share.of_crowd(number)
+            alike = random.Random(f"{cast.seed} crowd {number}")
+            self._turns.append(Turns(share, part.turns, alike))
+            ours = part.dealt(share)
+            if ours.uploading is not None:
+                self._crowds.append(Uploads(ours.uploading))
             else:
-                self._crowds.append(Talk(part, self._recorder, self._chance))
+                self._crowds.append(Talk(ours, self._recorder, chance))
 
     @property
     def _talks(self) -> list[Talk]:
@@ -132,23 +143,25 @@ class Inside:
             async with asyncio.TaskGroup() as tasks:
                 telling = tasks.create_task(self._keep_telling(act, is_real_time))
                 async with asyncio.TaskGroup() as crowds:
-                    for crowd, pacing in zip(self._crowds, act.pacings, strict=True):
-                        crowds.create_task(self._pace(act, crowd, pacing))
+                    for crowd, turns, pacing in zip(
+                        self._crowds, self._turns, act.pacings, strict=True
+                    ):
+                        crowds.create_task(self._pace(act, crowd, turns, pacing))
                     crowds.create_task(_until(act.started_s + act.until_s))
                 await self._settle()
                 telling.cancel()
         await self._leave_part(act, time.process_time() - used_s)
         self._say(Said(what="over", counts=self._recorder.totals(), is_real_time=is_real_time))
 
-    async def _pace(self, act: Act, crowd: Talk | Uploads, pacing: Pacing) -> None:
+    async def _pace(self, act: Act, crowd: Talk | Uploads, turns: Turns, pacing: Pacing) -> None:
         if not pacing.points:
             return
         began_s = act.started_s + pacing.from_s
-        times_s = list(poisson(Curve(pacing.points), self._chance))  # drawn before anything is due
+        times_s = turns.due_s(Curve(pacing.points))  # drawn before anything is due
         await _until(began_s)
 
         def fire(due_s: float) -> None:
-            self._recorder.note(LAG, due_s, time.monotonic())
+            self._recorder.note(self._lag, due_s, time.monotonic())
             crowd.act(due_s)
 
         if isinstance(crowd, Uploads):
@@ -200,7 +213,7 @@ class Inside:
                     what="going",
                     counts=self._recorder.totals(),
                     message_p99_ms=self._p99_ms("message", second),
-                    lag_p99_ms=self._p99_ms(LAG, second),
+                    lag_p99_ms=self._p99_ms(self._lag, second),
                     is_real_time=is_real_time,
                 )
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -31,6 +31,9 @@ class Options:
 
     seed: int | None = None
     without_control: bool = False
+    generators: int = 1
+    """Processes that play those who are inside."""
+
     environment: Mapping[str, str] = field(default_factory=dict)
     """Settings of the server besides those of the scenario."""
 
@@ -45,6 +48,8 @@ class Options:
         words += ["--scale-people", f"{scale.people:g}", "--scale-time", f"{scale.time:g}"]
         if self.share != 1:
             words += ["--share", f"{self.share:g}"]
+        if self.generators != 1:
+            words += ["--generators", str(self.generators)]
         return shlex.join(words)
 
 
@@ -56,16 +61,15 @@ async def rehearse(scenario: Scenario, options: Options, view: View) -> Recordin
     command = options.command(seed, scale)
     view.say(f"{scenario.name}: {scenario.about}")
     played = shortened(scaled(scenario, scale), options.share)
-    recording = await play(
-        played, command, Setting(environment=options.environment), show=view.show
-    )
+    setting = Setting(environment=options.environment, generators=options.generators)
+    recording = await play(played, command, setting, show=view.show)
     control = scenario.control
     if control is not None and not options.without_control:
         view.say("the same for a shorter time, with all roles in one process")
         recording.control = await play(
             shortened(played, control.share),
             command,
-            Setting(environment=options.environment, is_one_process=True),
+            replace(setting, is_one_process=True),
             patience_s=control.patience_s,
             show=view.show,
         )

@@ -1,8 +1,8 @@
 """One scenario, played: everybody acts when it is their time, and all of it is recorded.
 
 Newcomers, returning people, bots and the carriers are in this process; those who are inside are in
-one of their own (`inside.py`), so that nobody disturbs the stopwatch of messages. One moment of the
-clock that both share is second 0.
+others (`inside.py`), so that nobody disturbs the stopwatch of messages. One moment of the clock
+that all share is second 0.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ async def play(
     patience_s: float | None = None,
     show: Show = _unwatched,
 ) -> Recording:
-    """A scenario that is scaled already. Raises `ServerFailed`, `InsideFailed`, `ConnectionError`.
+    """A scenario that is scaled already. Raises `ServerFailed`, `InsideFailed`, `ConnectionError`,
+    while it is played in a group.
 
     `patience_s`: how long those who came last are waited for, if not as the scenario says.
     """
@@ -65,7 +66,7 @@ async def play(
         used_s, started_at = time.process_time(), _CLOCK.now().isoformat(timespec="seconds")
         with calm_collector():
             await run.play()
-        used_s = time.process_time() - used_s + run.inside_s
+        used_s = time.process_time() - used_s
         recording = Recording(
             scenario=scenario.name,
             seed=scenario.seed,
@@ -81,7 +82,10 @@ async def play(
             slos=[Slo(**msgspec.structs.asdict(goal)) for goal in scenario.slos],
         )
     await asyncio.to_thread(scene.recorder.finish, recording)
-    processes = 1 if scene.inside is None else 2
+    processes = 1
+    if scene.inside is not None:
+        used_s += scene.inside.cpu_s
+        processes += len(scene.inside.players)
     recording.generator = health(recording, scenario.stopwatch, used_s, processes)
     return recording
 
@@ -98,7 +102,6 @@ class _Run:
 
     def __init__(self, scene: Scene, ready: Sequence[Visit], patience_s: float, show: Show) -> None:
         self.phases = scene.scenario.timeline
-        self.inside_s = 0.0
         self._scene = scene
         self._visits = ready
         self._patience_s = patience_s
@@ -158,7 +161,6 @@ class _Run:
         ]
         part = await scene.inside.play(self._started_s, scene.scenario.seconds, pacings)
         scene.recorder.absorb(part)
-        self.inside_s += part.generator.cpu_s if part.generator else 0.0
 
     async def _at(self, from_s: float, action: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(max(0.0, self._started_s + from_s - time.monotonic()))

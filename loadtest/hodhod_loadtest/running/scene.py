@@ -20,6 +20,7 @@ from hodhod_loadtest.recording.recorder import Recorder
 from hodhod_loadtest.running import settling
 from hodhod_loadtest.running.addresses import gateway_at
 from hodhod_loadtest.running.carrying import lines
+from hodhod_loadtest.running.casting import Cast
 from hodhod_loadtest.running.companion import Company, company
 from hodhod_loadtest.scenarios import model
 from hodhod_loadtest.scenarios.model import Scenario
@@ -29,11 +30,14 @@ from hodhod_loadtest.signups.wave import connected_with, well_known
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """The server of a run."""
+    """The server of a run, and the generator."""
 
     is_one_process: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     """Settings besides those of the scenario."""
+
+    generators: int = 1
+    """So many processes play those who are inside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,11 @@ async def open_scene(scenario: Scenario, setting: Setting) -> AsyncIterator[Scen
         addresses = await well_known(http, server.url)
         gateway = gateway_at(addresses["ws"])
         link = await _find_link(stack, scenario, gateway)
+        door = gateway if link is None else Gateway("127.0.0.1", link.port, gateway.path)
+        inside = None
+        if settling.insiders(scenario):
+            cast = await settling.cast(scenario, server.data_dir, addresses, door)
+            inside = await stack.enter_async_context(_inside(cast, setting.generators))
         yield Scene(
             scenario=scenario,
             server=server,
@@ -79,7 +88,7 @@ async def open_scene(scenario: Scenario, setting: Setting) -> AsyncIterator[Scen
             gateway=gateway,
             recorder=Recorder(time.monotonic),
             link=link,
-            inside=await _find_inside(stack, scenario, server, addresses, link or gateway),
+            inside=inside,
         )
 
 
@@ -92,17 +101,8 @@ async def _find_link(
     return await stack.enter_async_context(BadLink.open((gateway.host, gateway.port), chance))
 
 
-async def _find_inside(
-    stack: contextlib.AsyncExitStack,
-    scenario: Scenario,
-    server: LocalServer,
-    addresses: Mapping[str, str],
-    way: BadLink | Gateway,
-) -> Company | None:
-    if not settling.insiders(scenario):
-        return None
-    path = gateway_at(addresses["ws"]).path
-    door = way if isinstance(way, Gateway) else Gateway("127.0.0.1", way.port, path)
-    cast = await settling.cast(scenario, server.data_dir, addresses, door)
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hodhod-inside-"))
-    return await stack.enter_async_context(company(cast, Path(folder)))
+@contextlib.asynccontextmanager
+async def _inside(cast: Cast, generators: int) -> AsyncIterator[Company]:
+    with tempfile.TemporaryDirectory(prefix="hodhod-inside-") as folder:
+        async with company(cast, Path(folder), generators) as inside:
+            yield inside
