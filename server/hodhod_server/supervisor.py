@@ -27,6 +27,7 @@ from typing import Final
 import msgspec
 
 from hodhod_server.engines import Engines, StartFailed, children, open_engines
+from hodhod_server.processing.priority import SHORT_TURN_NS, set_turn
 from hodhod_server.settings import DatabaseSettings, MediaSettings, Settings, child_environment
 from hodhod_server.store import migrations
 from hodhod_server.telemetry import logs
@@ -204,6 +205,8 @@ async def up(options: Options, settings: Settings, on_ready: Callable[[Ports], N
     ports = choose_ports(options)
     processes = options.gateways + options.signups + 2
     connections_max = processes * settings.database.pool_max + CONNECTIONS_SPARE
+    if not options.is_one_process:
+        set_turn(SHORT_TURN_NS)  # the engines are started with it: every message waits for both
     async with _until_signal(), open_engines(options.data_dir, connections_max) as engines:
         applied = await migrations.up(DatabaseSettings(url=engines.database_url))
         log.info("migrations.applied", count=len(applied))

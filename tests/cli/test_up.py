@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import platform
 import signal
+import sys
 from collections.abc import Iterator
 
 import psutil
@@ -51,6 +54,22 @@ def test_the_ports_of_all_roles_follow_from_one(up: RunningUp) -> None:
     first = int(up.address.rpartition(":")[2])
     ports = {process.name: process.port - first for process in up.processes().processes}
     assert [ports[name] for name in ROLES] == [10, 11, 1, 2, 3]
+
+
+def turn_ns(pid: int) -> int:
+    """Of a process, by sched_getattr(2); 0 where the kernel has none to choose."""
+    attributes = ctypes.create_string_buffer(48)
+    number = {"x86_64": 315, "aarch64": 275}[platform.machine()]
+    assert ctypes.CDLL(None).syscall(number, pid, attributes, len(attributes), 0) == 0
+    return int.from_bytes(attributes.raw[24:32], sys.byteorder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="turns are Linux's")
+def test_what_carries_messages_goes_first(up: RunningUp) -> None:
+    turns = {name: turn_ns(up.find(name).pid) for name in (*ROLES, "postgres", "valkey")}
+    usual = turn_ns(0)
+    quick = [name for name, turn in turns.items() if turn < usual]
+    assert sorted(quick) == (["gateway-0", "gateway-1", "postgres", "valkey"] if usual else [])
 
 
 def test_keys_and_files_are_for_their_owner_only(up: RunningUp) -> None:

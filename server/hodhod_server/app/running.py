@@ -13,7 +13,12 @@ from typing import Final
 
 from hodhod_server.app.parts import Loop, Parts, Role
 from hodhod_server.domain.clock import Clock, SystemClock
-from hodhod_server.processing.priority import give_way
+from hodhod_server.processing.priority import (
+    SHORT_TURN_NS,
+    USUAL_TURN_NS,
+    give_way,
+    set_turn,
+)
 from hodhod_server.settings import ListenSettings, Settings
 from hodhod_server.telemetry import logs
 from hodhod_server.web.serving import serve
@@ -53,6 +58,7 @@ async def run_all(settings: Mapping[Role, Settings]) -> None:
     """
     if len(settings) == 1:
         [(role, own)] = settings.items()
+        set_turn(SHORT_TURN_NS if role is Role.GATEWAY else USUAL_TURN_NS)
         give_way(_niceness(own).get(role, 0))
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
