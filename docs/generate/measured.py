@@ -132,6 +132,24 @@ ROWS: Final[tuple[tuple[str, str, Value, str, str, str, str], ...]] = (
         "≥ 0.9",
         "",
     ),
+    (
+        "signups_per_server_cpu_s",
+        "sign-ups with a code, first connection, a CPU-second",
+        _value,
+        "",
+        "without any code: ejabberd 361; Prosody 663 (no fsync)",
+        "≥ 400",
+        "800",
+    ),
+    (
+        "overflow_refusals_per_server_cpu_s",
+        "refused before a full waiting room, a CPU-second",
+        _value,
+        "",
+        "",
+        "≥ 10,000",
+        "",
+    ),
     ("overload_goodput_share", "… quick again after", _detail("recovery_s"), "s", "", "≤ 10", ""),
 )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs.generate import load, measured, planned, plots, server, stalls, wire
+from docs.generate import load, measured, planned, plots, rehearsed, server, stalls, wire
 from hodhod_server.cli import settings_reference
 from hodhod_server.settings import Settings
 
@@ -19,6 +19,7 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     **measured.BLOCKS,
     **planned.BLOCKS,
     **stalls.BLOCKS,
+    **rehearsed.BLOCKS,
     **load.BLOCKS,
 }
 _BLOCK: Final = re.compile(

@@ -268,7 +268,7 @@ def run(names: tuple[str, ...], out: Path, **options: Any) -> None:
 def surge(out: Path, **options: Any) -> None:
     """70,000 people sign up and 30,000 return while others chat; then again without isolation.
 
-    About 19 minutes of two cores. Leaves recording.json, report.html and summary.json in OUT; exit
+    About 20 minutes of two cores. Leaves recording.json, report.html and summary.json in OUT; exit
     1 unless every goal was kept.
 
     \b

@@ -10,7 +10,7 @@ import pytest
 from hodhod_loadtest.judging.verdict import find_measured
 from hodhod_loadtest.running.carrying import lines
 from hodhod_loadtest.scenarios.loading import ScenarioInvalid, load, parse, shipped
-from hodhod_loadtest.scenarios.model import Chatters, Newcomers, Scale
+from hodhod_loadtest.scenarios.model import Chatters, Newcomers, Scale, Scenario
 from hodhod_loadtest.scenarios.scaling import scaled, shortened
 from hodhod_server.settings import Settings
 from tests.loadtest.test_recording import recording
@@ -135,3 +135,21 @@ def test_scaling_changes_people_and_time_and_shortening_only_the_length() -> Non
     assert rates == [150, 75, 75]
     [newcomers] = [crowd for crowd in short.crowds if isinstance(crowd, Newcomers)]
     assert newcomers.people == 3500
+    assert {phase.name: phase.seconds for phase in short.phases} == pytest.approx(
+        {"warm": 1.25, "quiet": 30.0, "surge": 90.0, "after": 3.75}
+    ), "what is compared with stays long enough"
+
+
+def test_a_fault_stays_at_its_moment_of_its_phase_however_short() -> None:
+    outage = load("provider_outage")
+    short = shortened(outage, 0.1)
+
+    def places(scenario: Scenario) -> list[tuple[str, float]]:
+        found = []
+        for fault in scenario.faults:
+            [phase] = [one for one in scenario.timeline if one.from_s <= fault.at_s < one.to_s]
+            share = (fault.at_s - phase.from_s) / (phase.to_s - phase.from_s)
+            found.append((phase.name, round(share, 6)))
+        return found
+
+    assert places(short) == places(outage) != []

@@ -38,6 +38,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     negative_control_ratio: float | None = None
     facts: dict[str, float | None] = {}
     command: str
+    commit: str = ""
+    """Of the code that was run; empty outside of a checkout."""
 
     def write(self, path: Path) -> None:
         """As JSON."""

@@ -145,6 +145,7 @@ def summary(evidence: Evidence, control: Evidence | None, verdict: Verdict) -> S
         p99_ratio_upper=told(own.high),
         negative_control_ratio=told(beside.measured) if beside else None,
         command=recording.command,
+        commit=str(recording.environment.get("commit") or ""),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from hodhod_loadtest.scenarios.model import (
@@ -17,8 +19,12 @@ from hodhod_loadtest.scenarios.model import (
     Returners,
     Scale,
     Scenario,
+    Stretch,
     Uploaders,
 )
+
+BASELINE_S_LEAST: Final = 30.0
+"""A p99 of fewer messages than come in that says little, and all ratios have it below them."""
 
 
 def scaled(scenario: Scenario, scale: Scale) -> Scenario:
@@ -36,13 +42,36 @@ def scaled(scenario: Scenario, scale: Scale) -> Scenario:
 
 
 def shortened(scenario: Scenario, share: float) -> Scenario:
-    """The same for a share of the time, neither steeper nor flatter: as many come a second."""
+    """The same for a share of the time, neither steeper nor flatter: as many come a second.
+
+    What everything is compared with keeps `BASELINE_S_LEAST`, if it had as much.
+    """
     return replace(
         scenario,
-        phases=[replace(phase, seconds=phase.seconds * share) for phase in scenario.phases],
+        phases=[_shorter_phase(phase, share) for phase in scenario.phases],
         crowds=[_shorter(crowd, share) for crowd in scenario.crowds],
-        faults=[_fault(fault, share) for fault in scenario.faults],
+        faults=[
+            replace(_fault(fault, share), at_s=_moved_s(scenario, share, fault.at_s))
+            for fault in scenario.faults
+        ],
     )
+
+
+def _shorter_phase(phase: Stretch, share: float) -> Stretch:
+    least_s = BASELINE_S_LEAST if phase.kind == "baseline" else 0.0
+    return replace(phase, seconds=max(phase.seconds * share, min(phase.seconds, least_s)))
+
+
+def _moved_s(scenario: Scenario, share: float, at_s: float) -> float:
+    """The same moment of the same phase."""
+    moved_s = 0.0
+    for phase in scenario.phases:
+        shorter_s = _shorter_phase(phase, share).seconds
+        if at_s <= phase.seconds:
+            return moved_s + at_s * shorter_s / phase.seconds
+        at_s -= phase.seconds
+        moved_s += shorter_s
+    return moved_s + at_s * share
 
 
 def _shorter(crowd: AnyCrowd, share: float) -> AnyCrowd:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hodhod_loadtest.bench.environment import environment
 from hodhod_loadtest.bench.figures import rounded
 from hodhod_loadtest.judging.summary import Summary, SummarySlo, told
 from hodhod_loadtest.signups.cases import Case, Promise
@@ -96,6 +97,7 @@ class Verdict:
             duplicated=outcome.facts.get("sent twice"),
             facts={name: told(fact) for name, fact in outcome.facts.items()},
             command=command,
+            commit=str(environment()["commit"] or ""),
         ).write(path)
 
 

@@ -25,6 +25,7 @@ from hodhod_server.services.returning import new_returning
 from hodhod_server.services.sessions import Sessions
 from hodhod_server.settings import Settings
 from hodhod_server.signup_api.callbacks import Callbacks
+from hodhod_server.signup_api.doorstep import add_doorstep
 from hodhod_server.signup_api.routes import ENDPOINTS as SIGNUP_ENDPOINTS
 from hodhod_server.signup_api.routes import (
     add_callbacks,
@@ -76,6 +77,8 @@ async def signup(
             add_gate(app, door.gatekeeper, Networks(settings.door.trusted_proxies))
             add_outbox(app, providers)
             add_callbacks(app, Callbacks(providers, keys.callback, ground.arrivals))
-            use_gate(app, Gate(load or probe, AT_THE_DOOR), SIGNUP_ENDPOINTS)
+            gate = Gate(load or probe, AT_THE_DOOR)
+            use_gate(app, gate, SIGNUP_ENDPOINTS)
+            add_doorstep(app, gate, door.gatekeeper)
             own = (probe.run, door.sharing.run, *delivery.loops, returning.entrance.sign_ins.run)
             yield Parts(app=app, loops=(*newcomers.loops, *own))

@@ -17,7 +17,7 @@ import msgspec
 from hodhod_server.domain.addresses import AnyAddress
 from hodhod_server.domain.clock import Clock
 from hodhod_server.domain.counting import Forgetful
-from hodhod_server.domain.errors import CountryNotServed, RateLimited
+from hodhod_server.domain.errors import CountryNotServed, Overloaded, RateLimited
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.phone import Phone
 from hodhod_server.domain.vouchers import find_voucher
@@ -100,6 +100,19 @@ class Gatekeeper:
             verdict = self._limits.judge(source, now_s)
             return self._let_in(source, self._is_inbound_only(verdict, now_s), now_s)
         return self._receive(attempt, source, holder, now_s)
+
+    def find_overflow(self, phone: Phone, device_key: bytes | None) -> Overloaded | None:
+        """What somebody is told who brings nothing along while the room is full. Next to nothing
+        is done for it; who was let in a moment ago is not told so."""
+        if not self._room.is_full() or self._limits.was_let_in(phone, device_key, self._now_s()):
+            return None
+        _ANSWERS["refused"].inc()
+        return self._room.refusal()
+
+    @property
+    def is_room_full(self) -> bool:
+        """Is there anybody whom `find_overflow` would refuse?"""
+        return self._room.is_full()
 
     async def check_try(
         self, address: AnyAddress | None, challenge: str, proof: str | None

@@ -130,7 +130,7 @@ class NewcomerLimits:
             block=self._hash(b"block", e164[:-BLOCK_DIGITS].encode()),
             country=self._country(e164),
             device=device,
-            pair=self._hash(b"pair", e164.encode(), whence),
+            pair=self._pair(phone, whence),
             place=place,
         )
 
@@ -160,6 +160,12 @@ class NewcomerLimits:
     def is_repeat(self, source: Source, now_s: float) -> bool:
         """Was this device let in for this number a moment ago? Then no second text goes out."""
         return source.device is not None and self._recent.estimate(source.pair, now_s) > 0
+
+    def was_let_in(self, phone: Phone, device_key: bytes | None, now_s: float) -> bool:
+        """The same, before anything else is known of them."""
+        if device_key is None:
+            return False
+        return self._recent.estimate(self._pair(phone, device_key), now_s) > 0
 
     def note_let_in(self, source: Source, now_s: float) -> None:
         """Their turn has come."""
@@ -255,6 +261,9 @@ class NewcomerLimits:
             b"\0".join(parts), digest_size=KEY_BYTES, key=self._key, person=kind
         )
         return int.from_bytes(digest.digest())
+
+    def _pair(self, phone: Phone, whence: bytes) -> int:
+        return self._hash(b"pair", phone.e164.encode(), whence)
 
     def _find_place(self, address: AnyAddress | None) -> Place | None:
         origin = origin_of(address, self._carriers)

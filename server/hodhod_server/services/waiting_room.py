@@ -132,10 +132,9 @@ class WaitingRoom:
         if not self._is_open:
             return None
         lane = INVITED if is_invited else ORDINARY
-        line = self._lanes[lane]
-        likely_s = line.waiting / self._lane_speed(lane) + self._wait_s
-        if likely_s > self._settings.room_wait_max_s:
-            raise Overloaded(retry_after_s=self._spread.between(0.5, 1.5) * FULL_RETRY_S)
+        line, likely_s = self._lanes[lane], self._likely_s(lane)
+        if self.is_full(lane):
+            raise self.refusal()
         line.join(now_s)
         metrics.ROOM_PROMISED_SECONDS.set(likely_s)
         first = Ticket(
@@ -150,6 +149,14 @@ class WaitingRoom:
             position=int(line.waiting),
         )
         return self._turn(first, now_s, likely_s)
+
+    def is_full(self, lane: int = ORDINARY) -> bool:
+        """Is the line too long for one more?"""
+        return self._is_open and self._likely_s(lane) > self._settings.room_wait_max_s
+
+    def refusal(self) -> Overloaded:
+        """What is said then: when to come again, to each something else."""
+        return Overloaded(retry_after_s=self._spread.between(0.5, 1.5) * FULL_RETRY_S)
 
     def come_back(self, text: str, holder: bytes, now_s: float) -> Turn | None:
         """`None`: the turn has come. Raises `TicketInvalid`, `RateLimited` where it is too early.
@@ -262,6 +269,10 @@ class WaitingRoom:
             invited += self._lanes[INVITED].advance(rest, now_s)
         if self._lanes[ORDINARY].ready(now_s) >= 1:  # else the line was the limit and not the pace
             self._speed.note(invited + ordinary, lasted_s)
+
+    def _likely_s(self, lane: int) -> float:
+        """How long somebody who comes now would wait."""
+        return self._lanes[lane].waiting / self._lane_speed(lane) + self._wait_s
 
     def _lane_speed(self, lane: int) -> float:
         share = self._settings.invited_share

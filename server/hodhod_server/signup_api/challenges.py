@@ -27,6 +27,7 @@ from hodhod_server.web.bodies import answer, query_int, read
 from hodhod_server.web.callers import bearer_token
 from hodhod_server.web.endpoints import Endpoint
 
+PATH: Final = "/v1/signup"
 VERSION_MAX: Final = 2**31 - 1
 WAIT_S_MAX: Final = 600  # more is cut to `signup.long_poll_s` as well
 
@@ -288,7 +289,7 @@ def _challenge_answer(status: ChallengeStatus) -> ChallengeAnswer:
 ENDPOINTS: Final = (
     Endpoint(
         method="POST",
-        path="/v1/signup",
+        path=PATH,
         handler=start,
         work=Work.NEWCOMER,
         summary="Have a code sent to a number.",

@@ -10,7 +10,7 @@ import asyncio
 import functools
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -30,6 +30,7 @@ from hodhod_wire.errors import ERROR_TEXTS, ErrorCode
 log = logs.get("web")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 COUNTERS_MAX: Final = 256
+TYPE: Final = "application/problem+json"
 
 HTTP_STATUS: Final[dict[ErrorCode, int]] = {
     ErrorCode.MALFORMED: 400,
@@ -100,10 +101,17 @@ HTTP_STATUS: Final[dict[ErrorCode, int]] = {
 }
 
 
-def problem(error: HodhodError, request: web.Request, request_id: str) -> web.Response:
-    """The problem document for a refusal, its title in the language the client prefers."""
+class Problem(NamedTuple):
+    """A refusal as HTTP carries it. RFC 9457."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def problem(error: HodhodError, request_id: str, *, wants_persian: bool) -> Problem:
+    """The document for a refusal, its title in the language the client prefers."""
     text = ERROR_TEXTS[error.code]
-    wants_persian = request.headers.get("Accept-Language", "").lower().startswith("fa")
     members: dict[str, Any] = {
         "type": f"urn:hodhod:error:{error.code}",
         "title": text.fa if wants_persian else text.en,
@@ -121,12 +129,8 @@ def problem(error: HodhodError, request: web.Request, request_id: str) -> web.Re
         headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
     if error.code is ErrorCode.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
-    return web.Response(
-        body=msgspec.json.encode(members),
-        status=HTTP_STATUS[error.code],
-        content_type="application/problem+json",
-        headers=headers,
-    )
+    headers["Content-Type"] = TYPE
+    return Problem(HTTP_STATUS[error.code], headers, msgspec.json.encode(members))
 
 
 @web.middleware
@@ -170,7 +174,9 @@ def _count(method: str, status: int) -> Callable[[], None]:
 def _refuse(error: HodhodError, request: web.Request, request_id: str) -> web.Response:
     metrics.REFUSALS.labels(str(error.code)).inc()
     log.debug("http.refused", code=str(error.code))
-    return problem(error, request, request_id)
+    wants_persian = request.headers.get("Accept-Language", "").lower().startswith("fa")
+    status, headers, body = problem(error, request_id, wants_persian=wants_persian)
+    return web.Response(body=body, status=status, headers=headers)
 
 
 def _from_aiohttp(
