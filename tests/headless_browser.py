@@ -94,9 +94,13 @@ class Page:
         features = [{"name": "prefers-color-scheme", "value": "dark"}]
         await self.call("Emulation.setEmulatedMedia", features=features)
 
-    async def picture(self) -> bytes:
-        """Of the whole page, as PNG."""
-        told = await self.call("Page.captureScreenshot", captureBeyondViewport=True)
+    async def picture(self, height: int | None = None) -> bytes:
+        """Of the whole page or of its top, as PNG."""
+        clip = {}
+        if height is not None:
+            width = await self.value("innerWidth")
+            clip["clip"] = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        told = await self.call("Page.captureScreenshot", captureBeyondViewport=True, **clip)
         return base64.b64decode(told["data"])
 
     def _hear(self, told: dict[str, Any]) -> None:
@@ -146,12 +150,12 @@ async def _address(process: asyncio.subprocess.Process) -> str:
     raise AssertionError("the browser ended before it listened")
 
 
-async def _picture(page_path: Path, width: int, language: str, is_dark: bool) -> bytes:
+async def _picture(options: argparse.Namespace) -> bytes:
     async with browser() as page:
-        if is_dark:
+        if options.dark:
             await page.dark()
-        await page.open(page_path, width, language)
-        return await page.picture()
+        await page.open(options.page.resolve(), options.width, options.language)
+        return await page.picture(options.height)
 
 
 def main() -> None:
@@ -160,11 +164,11 @@ def main() -> None:
     parser.add_argument("page", type=Path)
     parser.add_argument("shot", type=Path)
     parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--height", type=int, help="of its top; otherwise the whole page")
     parser.add_argument("--language", choices=["en", "fa"], default="en")
     parser.add_argument("--dark", action="store_true")
     options = parser.parse_args()
-    taken = _picture(options.page.resolve(), options.width, options.language, options.dark)
-    options.shot.write_bytes(asyncio.run(taken))
+    options.shot.write_bytes(asyncio.run(_picture(options)))
 
 
 if __name__ == "__main__":

@@ -183,6 +183,8 @@ async def test_a_surge_is_played_recorded_and_judged(tmp_path: Path) -> None:
     assert {"gateway", "signup", "media", "worker", "postgres", "valkey"} <= set(recording.server)
     assert any(sample.loop_lag_p99_ms is not None for sample in recording.server["gateway"])
     assert sum(sample.cpu_s for sample in recording.server["postgres"]) > 0
+    samples = [sample for role in recording.server.values() for sample in role]
+    assert min(sample.cpu_s for sample in samples) >= 0, "though a gateway and its backends died"
     assert recording.providers["first"][-1].verified > 0
     assert [happening.what for happening in recording.happenings if happening.kind == "fault"] == [
         "the link is 5 ms late, cut after 0.4 s",

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import pytest
 
 from hodhod_loadtest.bench import accounting, report
-from hodhod_loadtest.bench.accounting import ServerProcesses, Stat, Use
+from hodhod_loadtest.bench.accounting import ServerProcesses, Use
 from hodhod_loadtest.bench.figures import Figure, LeftOut, percentile, spread
 from hodhod_loadtest.bench.loops import OpenRun
 from hodhod_loadtest.bench.measure_messages import open_loop_figure
@@ -66,49 +66,11 @@ def test_a_percentile_of_one_sample_is_that_sample() -> None:
 # --- CPU -----------------------------------------------------------------------------------------
 
 
-def test_a_process_counts_its_own_time_and_that_of_its_ended_children() -> None:
-    times = "7 11 13 17"  # utime stime cutime cstime
-    line = f"42 (a) R 1 (b) S 9 42 42 0 -1 4194560 1 2 3 4 {times} 20 0 1 0 100 1000 10"
-    assert accounting.parse_stat(line) == Stat(pid=42, parent=9, ticks=48)
-
-
 def test_busy_is_everything_but_idling_waiting_and_guests() -> None:
     text = (
         "cpu  1 20 300 4000 50000 600000 7000000 80000000 900000000 1\ncpu0 1 1 1 1 1 1 1 1 1 1\n"
     )
     assert accounting.parse_busy(text) == 1 + 20 + 300 + 600000 + 7000000 + 80000000
-
-
-def test_processes_belong_to_their_nearest_labelled_ancestor_and_strangers_to_nobody() -> None:
-    stats = {
-        stat.pid: stat
-        for stat in (
-            Stat(1, 0, 10_000),
-            Stat(50, 1, 1),  # the supervisor
-            Stat(51, 50, 10),  # a gateway
-            Stat(60, 50, 100),  # the postmaster
-            Stat(61, 60, 200),  # two backends
-            Stat(62, 60, 300),
-            Stat(63, 50, 5),  # a role that was started again: the supervisor's
-            Stat(70, 1, 20_000),  # somebody else
-            Stat(71, 70, 20_000),
-        )
-    }
-    labels = {50: "supervisor", 51: "gateway", 60: "postgres", 99: "valkey"}
-    assert accounting.ticks_by_label(stats, labels) == {
-        "supervisor": 6,
-        "gateway": 10,
-        "postgres": 600,
-        "valkey": 0,
-    }
-
-
-def test_what_a_backend_used_stays_counted_when_it_ends() -> None:
-    labels = {60: "postgres"}
-    alive = {60: Stat(60, 1, 100), 61: Stat(61, 60, 300)}
-    ended = {60: Stat(60, 1, 400)}  # its time is now among the postmaster's cutime
-    before, after = (accounting.ticks_by_label(stats, labels) for stats in (alive, ended))
-    assert before == after == {"postgres": 400}
 
 
 def test_use_between_two_readings_is_their_difference() -> None:
@@ -158,13 +120,12 @@ def test_who_is_killed_keeps_what_it_used_and_its_parent_does_not_inherit_it() -
         child = int(process.stdout.readline())
         processes = ServerProcesses({process.pid: "supervisor", child: "role"})
         before = processes.read()
-        processes.let_die(child)
         os.kill(child, signal.SIGKILL)
         assert process.stdout.readline() == b"over\n"
         use = processes.read() - before
         process.communicate(b"\n")
     assert before.server_s["role"] >= 0.29
-    assert use.server_s["role"] == 0.0
+    assert 0.0 <= use.server_s["role"] < 0.1
     assert 0.0 <= use.server_s["supervisor"] < 0.1
 
 

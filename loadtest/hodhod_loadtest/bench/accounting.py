@@ -1,8 +1,8 @@
 """What a server's processes used: CPU by role, and memory. Linux, from `/proc` alone.
 
 A server is the supervisor and all that descends from it: roles, PostgreSQL with its backends,
-Valkey. Each process counts with its own time and that of its children that have ended, so what a
-backend used is not lost with it. Who kills one tells before, so that its time stays with its role.
+Valkey. What a backend or a role used is not lost when it ends (`cpu_account.py`). Who kills one
+reads before: of several roles that end between two readings nobody can tell who used what.
 
 Always true: the generator descends from none of them, and is counted apart.
 """
@@ -13,13 +13,15 @@ import contextlib
 import json
 import os
 import re
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from hodhod_loadtest.bench.cpu_account import CpuAccount, Stat, find_label, parse_stat
 from hodhod_loadtest.bench.figures import BenchFailed, rounded
 
 PROC: Final = Path("/proc")
@@ -27,43 +29,10 @@ PAGE_KIB: Final = os.sysconf("SC_PAGE_SIZE") // 1024
 _BUSY: Final = (0, 1, 2, 5, 6, 7)  # of `cpu` in /proc/stat; not idle, iowait, nor guests (in user)
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
-    """A process in `/proc/PID/stat`; `ticks` with those of its ended children."""
-
-    pid: int
-    parent: int
-    ticks: int
-
-
-def parse_stat(text: str) -> Stat:
-    """The name of a program may hold spaces and brackets: what follows the last one is safe."""
-    head, _, tail = text.rpartition(")")
-    fields = tail.split()
-    return Stat(int(head.split()[0]), int(fields[1]), sum(map(int, fields[11:15])))
-
-
 def parse_busy(text: str) -> int:
     """Ticks in which any core was busy, of `/proc/stat`."""
     numbers = text.splitlines()[0].split()[1:]
     return sum(int(numbers[index]) for index in _BUSY)
-
-
-def ticks_by_label(stats: Mapping[int, Stat], labels: Mapping[int, str]) -> dict[str, int]:
-    """Every process belongs to its nearest ancestor that has a label, itself included."""
-    ticks = dict.fromkeys(labels.values(), 0)
-    for stat in stats.values():
-        if (label := _label(stat.pid, stats, labels)) is not None:
-            ticks[label] += stat.ticks
-    return ticks
-
-
-def _label(pid: int, stats: Mapping[int, Stat], labels: Mapping[int, str]) -> str | None:
-    while pid not in labels:
-        if pid not in stats:
-            return None
-        pid = stats[pid].parent
-    return labels[pid]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +83,8 @@ class ServerProcesses:
     def __init__(self, labels: Mapping[int, str], data_dir: Path | None = None) -> None:
         self._labels = dict(labels)
         self._data_dir = data_dir
-        self._moved: Counter[str] = Counter()  # ticks that a death takes from, or gives to, a label
+        self._account = CpuAccount()
+        self._one_look = threading.Lock()  # who kills reads in a thread, and so does the sampler
         self._ticks_per_s = os.sysconf("SC_CLK_TCK")
 
     @classmethod
@@ -124,38 +94,26 @@ class ServerProcesses:
             raise BenchFailed("measuring reads /proc, and so needs Linux")
         return cls(_labels_told(data_dir), data_dir)
 
-    def let_die(self, pid: int) -> None:
-        """Before a kill: what this process and those below it used stays with its label.
-
-        Its parent inherits its time, and those below go where nobody looks.
-        """
-        stats = {stat.pid: stat for stat in _read_stats()}
-        below = ticks_by_label(stats, {pid: "below"})["below"]
-        heir = _label(stats[pid].parent, stats, self._labels)
-        self._moved[self._labels.pop(pid)] += below
-        if heir is not None:
-            self._moved[heir] -= stats[pid].ticks
-
     def read(self) -> Use:
-        """What was used until now, also by what was started again."""
-        self._note_new()
-        return self._use({stat.pid: stat for stat in _read_stats()})
+        """What was used until now, also by what has ended and by what was started again."""
+        with self._one_look:
+            return self._use(self._look())
 
     def read_with_memory(self) -> tuple[Use, dict[str, int]]:
         """The same with what is resident, in KiB, at one look. What processes of a label share, as
         the backends of PostgreSQL do, counts once.
         """
-        self._note_new()
-        stats = {stat.pid: stat for stat in _read_stats()}
-        return self._use(stats), self._rss_kib(stats)
+        with self._one_look:
+            stats = self._look()
+            return self._use(stats), self._rss_kib(stats)
 
-    def _note_new(self) -> None:
+    def _look(self) -> dict[int, Stat]:
         if self._data_dir is not None:
             self._labels |= _labels_told(self._data_dir)
+        return {stat.pid: stat for stat in _read_stats(self._account.oldest_first())}
 
     def _use(self, stats: Mapping[int, Stat]) -> Use:
-        ticks = Counter(ticks_by_label(stats, self._labels))
-        ticks.update(self._moved)
+        ticks = self._account.note(stats, self._labels)
         return Use(
             wall_s=time.monotonic(),
             server_s={label: count / self._ticks_per_s for label, count in ticks.items()},
@@ -166,13 +124,13 @@ class ServerProcesses:
     def tree(self, pid: int) -> list[int]:
         """A process of the server and all below it."""
         stats = {stat.pid: stat for stat in _read_stats()}
-        return [one for one in stats if _label(one, stats, {pid: "below"}) is not None]
+        return [one for one in stats if find_label(one, stats, {pid: "below"}) is not None]
 
     def _rss_kib(self, stats: Mapping[int, Stat]) -> dict[str, int]:
         private: Counter[str] = Counter()
         shared: dict[str, int] = {}
         for pid in stats:
-            label = _label(pid, stats, self._labels)
+            label = find_label(pid, stats, self._labels)
             if label is not None:
                 with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                     pages = (PROC / str(pid) / "statm").read_text().split()
@@ -200,7 +158,7 @@ class ServerProcesses:
         """Run the whole server on these cores; what it starts from here on inherits that."""
         stats = {stat.pid: stat for stat in _read_stats()}
         for pid in stats:
-            if _label(pid, stats, self._labels) is None:
+            if find_label(pid, stats, self._labels) is None:
                 continue
             for task in (PROC / str(pid) / "task").iterdir():
                 with contextlib.suppress(ProcessLookupError):
@@ -223,11 +181,12 @@ def _labels_told(data_dir: Path) -> dict[int, str]:
     return labels
 
 
-def _read_stats() -> Iterator[Stat]:
-    for folder in PROC.iterdir():
-        if folder.name.isdecimal():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
-                yield parse_stat((folder / "stat").read_text(errors="replace"))
+def _read_stats(first: Iterable[int] = ()) -> Iterator[Stat]:
+    """Of all processes; these before any other."""
+    there = sorted(int(folder.name) for folder in PROC.iterdir() if folder.name.isdecimal())
+    for pid in dict.fromkeys((*first, *there)):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            yield parse_stat((PROC / str(pid) / "stat").read_text(errors="replace"))
 
 
 def _number_after(name: str, path: Path) -> int:

@@ -81,8 +81,9 @@ def _of_generator(evidence: Evidence) -> Iterator[tuple[str, Figure]]:
         told = evidence.latencies(kind)
         if told is not None:
             [points] = quantiles(evidence, told, [0.99])
-            name = kind.partition(".")[2] or kind
-            traces.append(line(name, f"role-{number}", moments(evidence), _scaled(points, 1e3)))
+            traces.append(
+                line(f"@series.{kind}", f"role-{number}", moments(evidence), _scaled(points, 1e3))
+            )
     if traces:
         yield "generator", over_time(traces, log_axis("axis.ms"), evidence.recording)
 

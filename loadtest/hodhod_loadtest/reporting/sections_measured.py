@@ -122,7 +122,7 @@ def providers(report: Report, say: Language) -> Html | None:
         numbers = [end.handed, end.refused, end.delivered, end.verified]
         told = [say.number(number) for number in numbers]
         rows.append([name, *told, say.named("state", end.state)])
-    funnel = table([say.text(head) for head in heads], rows, say.text("providers"))
+    funnel = table([say.text(head) for head in heads], rows, say.text("providers"), "cards")
     pairs = element(
         "div",
         plot(report, say, "funnel", say.text("funnel")),

@@ -151,6 +151,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "series.arrived.newcomers": ("newcomers came", "تازه‌واردها آمدند"),
     "series.in.newcomers": ("newcomers in", "تازه‌واردها وارد شدند"),
     "series.arrived.returners": ("returning people came", "بازگشته‌ها آمدند"),
+    "series.lag.inside": ("messages", "پیام‌ها"),
+    "series.lag.outside": ("arrivals", "آمدن‌ها"),
     "series.in.returners": ("returning people in", "بازگشته‌ها وارد شدند"),
     "total": ("Total", "جمع"),
     "most per s": ("Most in a second", "بیشترین در یک ثانیه"),

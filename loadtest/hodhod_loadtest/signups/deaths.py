@@ -14,7 +14,7 @@ from typing import Final
 
 from hodhod_loadtest.bench.growing import database_of
 from hodhod_loadtest.carriers.desk import Handed
-from hodhod_loadtest.faults.killing import find_pid, kill
+from hodhod_loadtest.faults.killing import kill
 from hodhod_loadtest.signups.stage import Stage
 from hodhod_server.domain.clock import SystemClock
 
@@ -49,7 +49,7 @@ class Deaths:
             await asyncio.to_thread(self._kill, stage, name)
 
     def _kill(self, stage: Stage, name: str) -> None:
-        stage.processes.let_die(find_pid(stage.server.data_dir, name))
+        stage.processes.read()
         self._killed.append((time.monotonic(), _CLOCK.now()))
         kill(stage.server.data_dir, name)
 

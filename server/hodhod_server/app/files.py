@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from hodhod_server.app.parts import Parts, Role, keys_of
+from hodhod_server.app.parts import Parts, Role, keys_of, own_or_shared
 from hodhod_server.blobs.opening import open_blobs
 from hodhod_server.cluster.broker_redis import RedisBroker
 from hodhod_server.cluster.redis_pool import open_redis
@@ -35,9 +35,7 @@ from hodhod_server.services.scrubbing import Scrubbing
 from hodhod_server.services.sessions import NoAnnouncer, Sessions
 from hodhod_server.services.uploads import Uploads
 from hodhod_server.settings import Settings
-from hodhod_server.store.database import (
-    open_database,
-)
+from hodhod_server.store.database import Database
 from hodhod_server.store.jobs import JobQueue
 from hodhod_server.telemetry.load_probe import LoadProbe
 from hodhod_server.web.callers import use_authenticator
@@ -51,11 +49,13 @@ SCRATCH: Final = ".scratch"
 
 
 @contextlib.asynccontextmanager
-async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
+async def media(
+    settings: Settings, clock: Clock, *, shared: Database | None = None
+) -> AsyncIterator[Parts]:
     """Uploads and downloads."""
     keys, own = keys_of(settings), settings.media
     async with (
-        open_database(settings.database, Role.MEDIA) as database,
+        own_or_shared(shared, settings.database, Role.MEDIA) as database,
         open_blobs(own, clock) as blobs,
         open_sender() as sender,
         open_redis(settings.redis) as redis,
@@ -87,11 +87,13 @@ async def media(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
 
 
 @contextlib.asynccontextmanager
-async def worker(settings: Settings, clock: Clock) -> AsyncIterator[Parts]:
+async def worker(
+    settings: Settings, clock: Clock, *, shared: Database | None = None
+) -> AsyncIterator[Parts]:
     """What is done by the clock; its socket serves only health."""
     own = settings.media
     async with (
-        open_database(settings.database, Role.WORKER) as database,
+        own_or_shared(shared, settings.database, Role.WORKER) as database,
         open_blobs(own, clock) as blobs,
         open_redis(settings.redis) as redis,
     ):

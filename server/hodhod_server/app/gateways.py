@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import NamedTuple
 
 from aiohttp import web
 
-from hodhod_server.app.parts import Loop, Parts, Role, keys_of
+from hodhod_server.app.parts import Loop, Parts, Role, keys_of, own_or_shared
 from hodhod_server.cluster.broker_redis import RedisBroker
 from hodhod_server.cluster.rate_limit import SlowPace
 from hodhod_server.cluster.redis_pool import open_redis
@@ -53,14 +54,9 @@ from hodhod_server.services.syncing import Syncing
 from hodhod_server.services.typing_hints import TypingHints
 from hodhod_server.services.views import Views
 from hodhod_server.services.vouchers import Vouchers
-from hodhod_server.settings import Settings
+from hodhod_server.settings import DatabaseSettings, Settings
 from hodhod_server.signup_api.routes import OPERATIONS as SIGNUP_OPERATIONS
-from hodhod_server.store.database import (
-    Connections,
-    Database,
-    open_database,
-    open_own_connection,
-)
+from hodhod_server.store.database import Connections, Database, open_own_connection
 from hodhod_server.store.group_commit import GroupCommit
 from hodhod_server.telemetry.load_probe import LoadProbe
 from hodhod_server.web.admission import use_gate
@@ -72,16 +68,15 @@ from hodhod_wire.close_codes import CloseCode
 
 @contextlib.asynccontextmanager
 async def gateway(
-    settings: Settings, clock: Clock, load: Load | None = None
+    settings: Settings, clock: Clock, load: Load | None = None, *, shared: Database | None = None
 ) -> AsyncIterator[Parts]:
     """People who are already inside: the WebSocket and its JSON twin."""
     probe = LoadProbe(settings.load)
     load = load or probe
     keys, gateway_id = keys_of(settings), GatewayId(secrets.token_hex(8))
     async with (
-        open_database(settings.database, Role.GATEWAY, spared=1) as database,
-        # The log has a connection of its own: messages do not queue behind a storm of reads.
-        open_own_connection(settings.database, "log") as log_only,
+        own_or_shared(shared, settings.database, Role.GATEWAY, spared=1) as database,
+        _open_log(shared, settings.database) as log_only,
         open_redis(settings.redis) as redis,
     ):
         prefix = settings.redis.prefix
@@ -131,6 +126,16 @@ async def gateway(
                 register.run,
             ),
         )
+
+
+def _open_log(
+    shared: Database | None, settings: DatabaseSettings
+) -> AbstractAsyncContextManager[Connections]:
+    """The log has a connection of its own: messages do not queue behind a storm of reads.
+
+    Where roles share a pool they do: that is a border too.
+    """
+    return contextlib.nullcontext(shared) if shared else open_own_connection(settings, "log")
 
 
 def _announcing(

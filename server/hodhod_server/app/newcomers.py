@@ -7,7 +7,7 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Final
 
-from hodhod_server.app.parts import Parts, Role, keys_of
+from hodhod_server.app.parts import Parts, Role, keys_of, own_or_shared
 from hodhod_server.cluster.broker_redis import RedisBroker
 from hodhod_server.cluster.door_board import DoorBoard
 from hodhod_server.cluster.redis_pool import open_redis
@@ -34,9 +34,7 @@ from hodhod_server.signup_api.routes import (
     add_signup_api,
 )
 from hodhod_server.sms.opening import open_providers
-from hodhod_server.store.database import (
-    open_database,
-)
+from hodhod_server.store.database import Database
 from hodhod_server.telemetry.load_probe import LoadProbe
 from hodhod_server.web.admission import use_gate
 from hodhod_server.web.health import add_health
@@ -47,13 +45,13 @@ NEWCOMERS_PATIENCE: Final = 5.0  # they wait seconds for a text anyway
 
 @contextlib.asynccontextmanager
 async def signup(
-    settings: Settings, clock: Clock, load: Load | None = None
+    settings: Settings, clock: Clock, load: Load | None = None, *, shared: Database | None = None
 ) -> AsyncIterator[Parts]:
     """Newcomers and those who come back: challenges, codes, sessions."""
     probe = LoadProbe(settings.load, NEWCOMERS_PATIENCE)
     keys = keys_of(settings)
     async with (
-        open_database(settings.database, Role.SIGNUP, spared=1) as database,
+        own_or_shared(shared, settings.database, Role.SIGNUP, spared=1) as database,
         open_redis(settings.redis) as redis,
     ):
         prefix, own_id = settings.redis.prefix, GatewayId(secrets.token_hex(8))

@@ -1,15 +1,21 @@
-"""What a role is, open: an HTTP application with everything behind it, and its loops."""
+"""What a role is, open: an HTTP application with everything behind it, and its loops.
+
+A role opens a pool of its own, so that a surge in one cannot take another's connections. Roles that
+stand together in one process, without borders between them, are handed the pool they share.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 
 from aiohttp import web
 
 from hodhod_server.domain.keys import Keys
-from hodhod_server.settings import Settings
+from hodhod_server.settings import DatabaseSettings, Settings
+from hodhod_server.store.database import Database, open_database
 
 Loop = Callable[[], Awaitable[None]]
 
@@ -29,6 +35,13 @@ class Parts:
 
     app: web.Application
     loops: Sequence[Loop] = ()
+
+
+def own_or_shared(
+    shared: Database | None, settings: DatabaseSettings, role: Role, *, spared: int = 0
+) -> AbstractAsyncContextManager[Database]:
+    """The pool that roles of this process share, or else one for this role, less those `spared`."""
+    return nullcontext(shared) if shared else open_database(settings, role, spared=spared)
 
 
 def keys_of(settings: Settings) -> Keys:

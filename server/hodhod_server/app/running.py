@@ -7,9 +7,9 @@ import contextlib
 import gc
 import importlib
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Final
+from typing import Final, Protocol
 
 from hodhod_server.app.parts import Loop, Parts, Role
 from hodhod_server.domain.clock import Clock, SystemClock
@@ -20,20 +20,31 @@ from hodhod_server.processing.priority import (
     set_turn,
 )
 from hodhod_server.settings import ListenSettings, Settings
+from hodhod_server.store.database import Database, open_database
 from hodhod_server.telemetry import logs
 from hodhod_server.web.serving import serve
 
 log = logs.get("app")
 COLLECT_AFTER: Final = (50_000, 20, 50)  # a young collection is a millisecond or two
-Opening = Callable[[Settings, Clock], AbstractAsyncContextManager[Parts]]
+_SHARED: Final = "all"  # what PostgreSQL calls the pool of several roles
+
+
+class Opening(Protocol):
+    """Opens a role, on a pool of its own unless it is handed one to share."""
+
+    def __call__(
+        self, settings: Settings, clock: Clock, *, shared: Database | None = None
+    ) -> AbstractAsyncContextManager[Parts]: ...
 
 
 def _opening(module: str, role: Role) -> Opening:
     """Opens a role, which is imported then."""
 
-    def opening(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[Parts]:
+    def opening(
+        settings: Settings, clock: Clock, *, shared: Database | None = None
+    ) -> AbstractAsyncContextManager[Parts]:
         opens: Opening = getattr(importlib.import_module(f"hodhod_server.app.{module}"), role)
-        return opens(settings, clock)
+        return opens(settings, clock, shared=shared)
 
     return opening
 
@@ -55,6 +66,7 @@ async def run_all(settings: Mapping[Role, Settings]) -> None:
     """Serve roles in this process, each on its own sockets, until SIGTERM or SIGINT.
 
     A loop that dies ends the process, loudly. A process of one role has the rank of that role.
+    Several share one pool, as large as that of one: there are no borders between them.
     """
     if len(settings) == 1:
         [(role, own)] = settings.items()
@@ -64,8 +76,15 @@ async def run_all(settings: Mapping[Role, Settings]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with contextlib.AsyncExitStack() as stack:
+        shared = None
+        if len(settings) > 1:
+            database = next(iter(settings.values())).database
+            shared = await stack.enter_async_context(open_database(database, _SHARED))
         opened = [
-            (await stack.enter_async_context(ROLES[role](own, SystemClock())), own.listen)
+            (
+                await stack.enter_async_context(ROLES[role](own, SystemClock(), shared=shared)),
+                own.listen,
+            )
             for role, own in settings.items()
         ]
         await _serve_until(stopped, opened)
