@@ -141,15 +141,6 @@ ROWS: Final[tuple[tuple[str, str, Value, str, str, str, str], ...]] = (
         "≥ 400",
         "800",
     ),
-    (
-        "overflow_refusals_per_server_cpu_s",
-        "refused before a full waiting room, a CPU-second",
-        _value,
-        "",
-        "",
-        "≥ 10,000",
-        "",
-    ),
     ("overload_goodput_share", "… quick again after", _detail("recovery_s"), "s", "", "≤ 10", ""),
 )
 

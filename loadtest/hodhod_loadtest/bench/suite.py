@@ -20,7 +20,6 @@ from hodhod_loadtest.bench import (
     measure_messages,
     measure_overload,
     measure_people,
-    measure_refusals,
     measure_signups,
     measure_steps,
 )
@@ -59,7 +58,6 @@ BENCHES: Final = (
     Bench((measure_people.IDLE,), measure_people.idle),
     Bench((measure_people.CONNECTS,), measure_people.connects),
     Bench((measure_signups.SIGNUPS,), measure_signups.signups, uvloop.new_event_loop),
-    Bench((measure_refusals.OVERFLOW,), measure_refusals.overflow, uvloop.new_event_loop),
     Bench(
         (
             measure_files.UPLOAD,
