@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+LOAD_LEVEL: Final = "hodhod_load_level"
 LOOP_LAG: Final = "hodhod_loop_lag_seconds"
 POOL_WAIT: Final = "hodhod_pool_wait_seconds"
 Histogram = dict[float, float]

@@ -54,6 +54,16 @@ async def test_messages_go_on_at_every_level(
         assert (await hers.push("position"))["read"] == 1
 
 
+@pytest.mark.parametrize("level", list(Level))
+async def test_where_everything_is_is_told_at_every_level(gateway: Gateway, level: Level) -> None:
+    async with (
+        gateway(load=Told(level)) as base,
+        aiohttp.ClientSession() as session,
+        session.get(f"{base}/.well-known/hodhod") as response,
+    ):
+        assert (await response.json())["ws"].startswith("ws://")
+
+
 async def test_a_busy_gateway_drops_typing_and_nothing_else(
     gateway: Gateway, people: People, connect: Connect
 ) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import aiohttp
 import yarl
 
 from hodhod_loadtest.bench.accounting import ServerProcesses
 from hodhod_loadtest.bench.connection import Door
 from hodhod_loadtest.bench.people import Newcomers, http_client
+from hodhod_loadtest.exposition import LOAD_LEVEL, values
 from hodhod_loadtest.local_server import OPEN_DOOR, local_server
 
+LOOKS_MAX: Final = 120
+BETWEEN_LOOKS_S: Final = 0.5
 NOTHING_MORE: Final[Mapping[str, str]] = {}
 
 
@@ -65,6 +70,7 @@ async def open_target(
     async with local_server({**OPEN_DOOR, **environment, **plan.environment}) as server:
         async with http_client(server.url) as http, http.get("/.well-known/hodhod") as response:
             told = await response.json()
+        await _until_calm(told["api"], told["signup"])
         socket = yarl.URL(told["ws"])
         assert socket.host is not None
         assert socket.port is not None
@@ -77,3 +83,20 @@ async def open_target(
             newcomers=Newcomers(told["signup"]),
             processes=ServerProcesses.of(server.data_dir),
         )
+
+
+async def _until_calm(*urls: str) -> None:
+    """A server that has just started on a busy machine refuses whom it would let in seconds later.
+
+    One that is still not calm after a minute is measured as it is.
+    """
+    async with http_client(urls[0]) as http:
+        for _ in range(LOOKS_MAX):
+            if max([await _load_level(http, url) for url in urls]) == 0:
+                return
+            await asyncio.sleep(BETWEEN_LOOKS_S)
+
+
+async def _load_level(http: aiohttp.ClientSession, url: str) -> float:
+    async with http.get(f"{url}/metrics") as answer:
+        return max(level for _, level in values(await answer.text(), LOAD_LEVEL))

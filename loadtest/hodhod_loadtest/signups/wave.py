@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
 import time
@@ -29,8 +28,6 @@ from hodhod_loadtest.signups.punctuality import calm_collector, niceness
 from hodhod_loadtest.signups.stage import Companion, Stage
 
 TELL_EVERY_S: Final = 10.0
-TRIES: Final = 10
-BETWEEN_TRIES_S: Final = 1.0
 COMPLAINING: Final = ("warning", "error", "critical")
 
 
@@ -132,19 +129,8 @@ def connected_with(street: Street) -> dict[str, str]:
 
 
 async def well_known(http: Client, server_url: str) -> Mapping[str, str]:
-    """Where everything is. Raises `ConnectionError`.
-
-    A gateway that has just started on a busy machine sheds work.
-    """
-    address = f"{server_url}/.well-known/hodhod"
-    for _ in range(TRIES):
-        with contextlib.suppress(ConnectionError):
-            return _addresses(await http.get_json(address))
-        await asyncio.sleep(BETWEEN_TRIES_S)
-    return _addresses(await http.get_json(address))
-
-
-def _addresses(told: Mapping[str, object]) -> Mapping[str, str]:
+    """Where everything is. Raises `ConnectionError`."""
+    told = await http.get_json(f"{server_url}/.well-known/hodhod")
     return {name: value for name, value in told.items() if isinstance(value, str)}
 
 

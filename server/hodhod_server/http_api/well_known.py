@@ -116,5 +116,6 @@ ENDPOINTS: Final = (
         summary="Addresses, limits and features of this server.",
         gives=Description,
         is_public=True,
+        work=None,
     ),
 )

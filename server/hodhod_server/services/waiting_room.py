@@ -132,9 +132,9 @@ class WaitingRoom:
         if not self._is_open:
             return None
         lane = INVITED if is_invited else ORDINARY
-        line, likely_s = self._lanes[lane], self._likely_s(lane)
         if self.is_full(lane):
             raise self.refusal()
+        line, likely_s = self._lanes[lane], self._likely_s(lane)
         line.join(now_s)
         metrics.ROOM_PROMISED_SECONDS.set(likely_s)
         first = Ticket(

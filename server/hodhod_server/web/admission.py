@@ -1,7 +1,8 @@
 """The gate in front of HTTP: a refused request costs its headers and nothing more.
 
 No body has been read, no token checked and no database asked when the answer is 503 with
-`Retry-After`. What is no endpoint (health, metrics, a wrong path) always passes.
+`Retry-After`. What has no place in line (the description of the server, health, metrics, a wrong
+path) always passes.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ class Endpoint(Operation):
     """An operation, who handles it, and its place in line."""
 
     handler: Handler
-    work: Work = Work.OTHER
+    work: Work | None = Work.OTHER
+    """`None`: answered under any load, since it costs no more than a refusal."""
 
 
 def add_endpoints(app: web.Application, endpoints: Iterable[Endpoint]) -> None:
