@@ -141,6 +141,15 @@ ROWS: Final[tuple[tuple[str, str, Value, str, str, str, str], ...]] = (
         "≥ 400",
         "800",
     ),
+    (
+        "refusals_per_server_cpu_s",
+        "newcomers turned away from a full waiting room, a CPU-second",
+        _value,
+        "",
+        "",
+        "≥ 10,000",
+        "",
+    ),
     ("overload_goodput_share", "… quick again after", _detail("recovery_s"), "s", "", "≤ 10", ""),
 )
 

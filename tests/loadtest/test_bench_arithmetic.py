@@ -273,6 +273,7 @@ def test_the_names_are_those_that_were_promised() -> None:
         "idle_kib_per_connection",
         "connects_per_server_cpu_s",
         "signups_per_server_cpu_s",
+        "refusals_per_server_cpu_s",
         "upload_mib_s",
         "upload_rss_mib",
         "download_mib_s",

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from hodhod_server.domain.clock import SystemClock
+from hodhod_server.domain.errors import Overloaded
 from hodhod_server.domain.keys import Keys
 from hodhod_server.domain.load import Level
 from hodhod_server.domain.phone import parse_phone
@@ -151,6 +152,13 @@ async def test_a_full_room_is_told_of_to_strangers_only(scene: Scene, keys: Keys
     for papers in ({"ticket": "a"}, {"invite": "a"}, {"phone": 7}, {"phone": "nobody"}):
         async with connected(scene) as line:
             assert (await line.ask(request(**papers))).status == 201, papers
+
+
+async def test_nobody_is_asked_to_pay_for_a_place_that_is_not_there(scene: Scene) -> None:
+    scene.fill()
+    assert scene.room.is_open, "which alone has a price"
+    with pytest.raises(Overloaded):
+        await scene.gatekeeper.admit(Attempt(phone=parse_phone(PHONE), device_key=b"\0" * 32))
 
 
 async def test_what_comes_in_pieces_or_in_pairs_is_aiohttps(scene: Scene) -> None:

@@ -20,6 +20,7 @@ from hodhod_loadtest.bench import (
     measure_messages,
     measure_overload,
     measure_people,
+    measure_refusals,
     measure_signups,
     measure_steps,
 )
@@ -58,6 +59,7 @@ BENCHES: Final = (
     Bench((measure_people.IDLE,), measure_people.idle),
     Bench((measure_people.CONNECTS,), measure_people.connects),
     Bench((measure_signups.SIGNUPS,), measure_signups.signups, uvloop.new_event_loop),
+    Bench((measure_refusals.REFUSALS,), measure_refusals.refusals, uvloop.new_event_loop),
     Bench(
         (
             measure_files.UPLOAD,

@@ -95,6 +95,8 @@ class Gatekeeper:
             turn = self._come_back(attempt.ticket, holder, now_s)
             if turn is not None:
                 return turn
+        elif attempt.invite is None:
+            self._require_room(attempt)
         source = self._limits.source(attempt.phone, attempt.device_key, attempt.address)
         if attempt.ticket is not None:
             verdict = self._limits.judge(source, now_s)
@@ -141,6 +143,12 @@ class Gatekeeper:
 
     def _now_s(self) -> float:
         return self._clock.now().timestamp()
+
+    def _require_room(self, attempt: Attempt) -> None:
+        """Before any price is named: nobody pays for a place that is not there."""
+        overflow = self.find_overflow(attempt.phone, attempt.device_key)
+        if overflow is not None:
+            raise overflow
 
     def _come_back(self, ticket: str, holder: bytes, now_s: float) -> Turn | None:
         try:

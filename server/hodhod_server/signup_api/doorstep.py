@@ -25,7 +25,7 @@ from hodhod_server.domain.phone import parse_phone
 from hodhod_server.services.admission import Gate
 from hodhod_server.services.gatekeeper import Gatekeeper
 from hodhod_server.signup_api.challenges import PATH, StartSignup
-from hodhod_server.signup_api.entrants import entrant_of
+from hodhod_server.signup_api.entrants import device_key_of
 from hodhod_server.telemetry import metrics
 from hodhod_server.web.problems import HTTP_STATUS, problem
 from hodhod_server.web.serving import FRONT, Front
@@ -38,8 +38,9 @@ STAYS_S: Final = 30.0
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d{1,6})\r\n")
 _PERSIAN: Final = re.compile(rb"\r\naccept-language: *fa")
-_STATUS: Final = HTTP_STATUS[ErrorCode.OVERLOADED]
-_REQUESTS: Final = metrics.HTTP_REQUESTS.labels("POST", str(_STATUS))
+_STATUS: Final = HTTPStatus(HTTP_STATUS[ErrorCode.OVERLOADED])
+_BEGIN: Final = f"HTTP/1.1 {_STATUS.value} {_STATUS.phrase}\r\n"
+_REQUESTS: Final = metrics.HTTP_REQUESTS.labels("POST", str(_STATUS.value))
 _REFUSALS: Final = metrics.REFUSALS.labels(str(ErrorCode.OVERLOADED))
 _BODY: Final = msgspec.json.Decoder(StartSignup)
 
@@ -82,7 +83,7 @@ class _Doorstep:
             if told.ticket is not None or told.invite is not None:
                 return None
             return self._gatekeeper.find_overflow(
-                parse_phone(told.phone), entrant_of(told.device).public_key
+                parse_phone(told.phone), device_key_of(told.device)
             )
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, HodhodError):
             return None
@@ -136,10 +137,9 @@ class _Visitor(asyncio.Protocol):
 
 def _written(refusal: Overloaded, *, wants_persian: bool) -> bytes:
     request_id = secrets.token_hex(8)
-    status, headers, body = problem(refusal, request_id, wants_persian=wants_persian)
+    _, headers, body = problem(refusal, request_id, wants_persian=wants_persian)
     _REQUESTS.inc()
     _REFUSALS.inc()
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    lines += [f"X-Request-Id: {request_id}", f"Content-Length: {len(body)}", "", ""]
-    return "\r\n".join(lines).encode() + body
+    told = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    head = f"{_BEGIN}{told}X-Request-Id: {request_id}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body

@@ -29,15 +29,16 @@ def entrant_of(described: DeviceDescription) -> Entrant:
     return Entrant(
         name=label(described.name, chars_max=NAME_CHARS_MAX),
         platform=label(described.platform, chars_max=NAME_CHARS_MAX),
-        public_key=_read_public_key(described.public_key),
+        public_key=device_key_of(described),
     )
 
 
-def _read_public_key(text: str | None) -> bytes | None:
-    if text is None:
+def device_key_of(described: DeviceDescription) -> bytes | None:
+    """The device's own key, where it has one. Raises `Malformed`."""
+    if described.public_key is None:
         return None
     try:
-        key = from_base64url(text.rstrip("="))
+        key = from_base64url(described.public_key.rstrip("="))
     except ValueError:
         raise Malformed("device.public_key is not base64url") from None
     if len(key) != PUBLIC_KEY_BYTES:
