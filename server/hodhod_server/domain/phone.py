@@ -72,7 +72,8 @@ def parse_phone(text: str) -> Phone:
     """The number somebody typed. Raises `PhoneInvalid` for anything but a mobile number."""
     if len(text) > PHONE_CHARS_MAX:
         raise PhoneInvalid
-    dialled = _SEPARATORS.sub("", without_invisible(ascii_digits(text)))
+    is_plain = _DIGITS.fullmatch(text) is not None  # as programs write it
+    dialled = text if is_plain else _SEPARATORS.sub("", without_invisible(ascii_digits(text)))
     if match := _IRANIAN_MOBILE.fullmatch(dialled):
         return Phone(f"+98{match[1]}")
     if _DIGITS.fullmatch(dialled) is None:

@@ -92,17 +92,20 @@ class _Doorstep:
 class _Visitor(asyncio.Protocol):
     """A connection until it has something that is aiohttp's to answer."""
 
-    __slots__ = ("_doorstep", "_leaving", "_line", "_server")
+    __slots__ = ("_doorstep", "_leaving", "_line", "_loop", "_server", "_stays_until_s")
 
     def __init__(self, doorstep: _Doorstep, server: web.Server) -> None:
         self._doorstep = doorstep
         self._server = server
+        self._loop = asyncio.get_running_loop()
         self._line: asyncio.Transport | None = None
         self._leaving: asyncio.TimerHandle | None = None
+        self._stays_until_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._line = cast(asyncio.Transport, transport)  # what uvloop has is one by its methods
-        self._stay()
+        self._stays_until_s = self._loop.time() + STAYS_S
+        self._look_later()
 
     def data_received(self, data: bytes) -> None:
         line = self._line
@@ -111,7 +114,7 @@ class _Visitor(asyncio.Protocol):
         answer = self._doorstep.find_answer(data)
         if answer is not None:
             line.write(answer)
-            self._stay()
+            self._stays_until_s = self._loop.time() + STAYS_S
             return
         self._let_go()
         http = self._server()
@@ -122,12 +125,17 @@ class _Visitor(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._let_go()
 
-    def _stay(self) -> None:
-        if self._leaving is not None:
-            self._leaving.cancel()
-        if self._line is not None:
-            loop = asyncio.get_running_loop()
-            self._leaving = loop.call_later(STAYS_S, self._line.close)
+    def _look_later(self) -> None:
+        """A timer for each time they came would cost as much as reading what they say."""
+        self._leaving = self._loop.call_at(self._stays_until_s, self._leave_if_silent)
+
+    def _leave_if_silent(self) -> None:
+        if self._line is None:
+            return
+        if self._loop.time() < self._stays_until_s:
+            self._look_later()
+        else:
+            self._line.close()
 
     def _let_go(self) -> None:
         self._line = None
