@@ -74,7 +74,7 @@ def test_throttling_cuts_the_pace_once_a_second_and_it_grows_back() -> None:
     pace.wait_s(15.0)
     assert pace.rate_per_s == pytest.approx(80.0)
     pace.wait_s(200.0)
-    assert pace.rate_per_s == pytest.approx(90.0), "for a while it is not trusted with the whole"
+    assert pace.rate_per_s == pytest.approx(95.0), "for a while it is not trusted with the whole"
     pace.wait_s(320.0)
     assert pace.rate_per_s == pytest.approx(100.0)
     pace.throttle(320.0, retry_after_s=7.0)

@@ -126,7 +126,7 @@ class PaceRules(msgspec.Struct, frozen=True, kw_only=True):
     burst_s: float = 0.2
     """Tokens kept, in seconds of contract: turns of the dispatcher that last long lose none."""
 
-    wary_share: float = 0.9
+    wary_share: float = 0.95
     """Of the contract, once it throttled: its clock and ours differ, or it keeps less than it
     says."""
 
