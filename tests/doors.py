@@ -33,7 +33,7 @@ class NoQueue:
     def handed_over_per_s(self) -> float:
         return 0.0
 
-    def may_leave_per_s(self) -> float:
+    def may_enter_per_s(self) -> float:
         return 0.0
 
     def is_leading(self) -> bool:
@@ -54,7 +54,7 @@ class SetPace:
     def handed_over_per_s(self) -> float:
         return self.per_s
 
-    def may_leave_per_s(self) -> float:
+    def may_enter_per_s(self) -> float:
         return self.per_s
 
     def is_leading(self) -> bool:

@@ -102,6 +102,13 @@ def test_while_texts_come_the_inbox_is_asked_each_second() -> None:
     assert len(ear.heard) == pytest.approx(30, abs=1)
 
 
+def test_a_page_of_texts_is_followed_by_the_next_at_once() -> None:
+    panel, ear = Panel(repeats=True), Ear()
+    panel.texts = [_text()] * 100
+    _run(ProviderPolling({"first": panel}, _nothing_pending, ear), 30)
+    assert len(ear.heard) / 30 > 400
+
+
 def test_a_text_that_is_shown_again_is_told_once() -> None:
     panel, ear = Panel(repeats=True), Ear()
     panel.texts = [_text("1"), _text("2")]

@@ -202,6 +202,32 @@ def test_the_last_provider_is_never_left_out() -> None:
         assert Health.OK in health(router).values()
 
 
+def test_where_nobody_takes_anything_they_are_asked_seldom_until_one_does() -> None:
+    router, sent = router_of(terms("ada"), terms("bita")), 0
+    for number in range(1200):
+        now_s = START_S + number * 0.01
+        router.offer(wanted(f"c{number}"), now_s)
+        for _, choice in router.next(now_s):
+            router.note_outcome(choice.send, Outcome(kind=OutcomeClass.PROVIDER_FAULT), now_s)
+            sent += number >= 200
+    assert router.is_down(Channel.SMS)
+    assert sent <= 10 * 6, "five a second, and a probe of the other"
+    for number in range(1200, 1500):
+        now_s = START_S + number * 0.01
+        for _, choice in router.next(now_s):
+            router.note_outcome(choice.send, TAKEN, now_s)
+    assert not router.is_down(Channel.SMS)
+    assert router.rate_per_s(Channel.SMS) == pytest.approx(50.0)
+
+
+def test_without_credit_anywhere_nobody_takes_anything() -> None:
+    router = router_of(terms("ada"), terms("bita"))
+    for number in range(2):
+        choice = send_one(router, wanted(f"c{number}"), START_S + number)
+        router.note_outcome(choice.send, Outcome(kind=OutcomeClass.CONFIG), START_S + number)
+    assert router.is_down(Channel.SMS)
+
+
 def test_what_a_provider_says_of_delivery_is_shown_and_not_believed() -> None:
     router = router_of(terms("liar"), terms("honest"))
     crowd = Crowd(router, {"liar": 0.0, "honest": 0.95})

@@ -60,13 +60,21 @@ class Street:
     @property
     def handed(self) -> list[Handed]:
         """The messages themselves, of all carriers, in the order in which they were taken."""
-        each = [desk.handed for desk in self.desks.values()]
-        return sorted((item for handed in each for item in handed), key=lambda item: item.at_s)
+        return self._taken_by(list(self.desks))
+
+    @property
+    def texts(self) -> list[Handed]:
+        """The same without calls."""
+        return self._taken_by([line.name for line in self._lines if line.channel == "sms"])
 
     @property
     def keys(self) -> list[str]:
         """What a server shows to be served."""
         return [_key_of(line) for line in self._lines]
+
+    def _taken_by(self, carriers: Sequence[str]) -> list[Handed]:
+        each = [self.desks[name].handed for name in carriers]
+        return sorted((item for handed in each for item in handed), key=lambda item: item.at_s)
 
     def begin(self) -> None:
         """The laws' time starts now."""

@@ -1,7 +1,8 @@
 """Processes of the server are killed in the middle of a wave: what is lost, what is sent twice.
 
 Twice is counted where it is paid for, at the carriers: a second text to a phone sooner than the
-ladder sends one. A hand-off that was under way at the kill may be repeated, and no other.
+ladder sends one; a call that somebody asked for is none. A hand-off that was under way at the kill
+may be repeated, and no other.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Deaths:
             for account in told
             if account.in_s is None or "challenge_not_found" in account.refusals
         ]
-        twice = sent_twice(stage.street.handed, self._too_soon_s)
+        twice = sent_twice(stage.street.texts, self._too_soon_s)
         return {
             "told of a challenge": len(told),
             "challenges lost": len(lost),

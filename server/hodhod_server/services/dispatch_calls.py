@@ -7,6 +7,7 @@ Always true: a call is made only for a hand-off that is in the database; each ca
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -27,7 +28,8 @@ log = logs.get("dispatch")
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """A hand-off that has begun. `send` is the router's name for it."""
+    """A hand-off that has begun. `send` is the router's name for it; it leaves at `leaves_at_s` of
+    the loop's time, within the turn."""
 
     challenge: Challenge
     number: int
@@ -35,6 +37,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     send: str
     began_at: datetime
+    leaves_at_s: float
 
     def __repr__(self) -> str:
         return f"Call({self.challenge}, {self.number})"
@@ -69,11 +72,31 @@ class Calls:
         self._clock = clock
         self._rules = rules
         self._wording = wording
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def end(self, within_s: float) -> None:
+        """Until nothing is under way, or for so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._idle.wait()
 
     async def make(self, call: Call, on_answer: Callable[[Answer], None]) -> None:
         """Hand the code over; `on_answer` is told, unless this is cancelled."""
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            await self._make(call, on_answer)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+    async def _make(self, call: Call, on_answer: Callable[[Answer], None]) -> None:
         message = self._message(call)
         loop_time = asyncio.get_running_loop().time
+        await asyncio.sleep(max(0.0, call.leaves_at_s - loop_time()))
         began_s = loop_time()
         try:
             outcome = await self._providers[call.provider].send(message)

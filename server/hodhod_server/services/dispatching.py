@@ -32,7 +32,7 @@ from hodhod_server.services.dispatch_calls import Answer, Call, Calls
 from hodhod_server.services.dispatch_plan import Picked, Plan
 from hodhod_server.services.outlook import Outlook
 from hodhod_server.services.watching import Watching
-from hodhod_server.sms.provider import Channel, Outcome, OutcomeClass, Provider, ReceiptState
+from hodhod_server.sms.provider import Outcome, OutcomeClass, Provider, ReceiptState
 from hodhod_server.sms.router import RouterSnapshot
 from hodhod_server.store import challenges, sends
 from hodhod_server.store.database import Database, Tx
@@ -47,6 +47,7 @@ LOOK_S: Final = 0.25  # for what other processes have ordered
 NEWS_S: Final = 1.0  # each look reads all of LOOK_BACK again
 TELL_S: Final = 1.0
 LOOK_BACK: Final = timedelta(seconds=3)  # for what was committed later than its time says
+CALLS_S: Final = 6.0  # a provider's answer takes 5 s at most
 READ_MAX: Final = 500
 DIED: Final = "dispatcher died"
 _encode = msgspec.msgpack.Encoder().encode
@@ -178,7 +179,10 @@ class Dispatcher:
         await self._begin(calls, now)
 
     async def _take_over(self) -> None:
-        """Begin where the last dispatcher ended."""
+        """Begin where the last dispatcher ended, or this one before the database was lost: what
+        has left since is not to leave twice."""
+        await self._calls.end(CALLS_S)
+        await self._write_answers()
         now = self._desk.clock.now()
         self._ordered.clear()
         live = timedelta(seconds=QUEUED_S + 2 * self._office.rules.code_validity_s)
@@ -331,8 +335,8 @@ class Dispatcher:
         """Each second: the prospect, for newcomers, and what was learned, for a successor."""
         while True:
             plan, now_s = self._plan, asyncio.get_running_loop().time()
-            may_leave_per_s = plan.router.rate_per_s(Channel.SMS)
-            outlook = self._desk.outlook.tell(plan.prospect(), plan.first_sends, may_leave_per_s)
+            may_enter_per_s = plan.may_enter_per_s()
+            outlook = self._desk.outlook.tell(plan.prospect(), plan.first_sends, may_enter_per_s)
             snapshot = _encode(plan.router.snapshot(now_s))
             plan.measure()
             try:

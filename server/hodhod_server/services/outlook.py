@@ -78,7 +78,7 @@ class Outlook:
         self._prospect = self._usual
         self._is_told_here = False
         self._pace = _Pace()
-        self._may_leave_per_s = 0.0
+        self._may_enter_per_s = 0.0
 
     @property
     def known_wait_s(self) -> Wait | None:
@@ -94,12 +94,12 @@ class Outlook:
         """What the house offers now."""
         return self._prospect.ways
 
-    def tell(self, prospect: Prospect, first_sends: int, may_leave_per_s: float) -> bytes:
+    def tell(self, prospect: Prospect, first_sends: int, may_enter_per_s: float) -> bytes:
         """This process dispatches and knows; what to leave for the others.
 
         `first_sends`: how many people's first code has been handed over so far.
         """
-        self._may_leave_per_s = may_leave_per_s
+        self._may_enter_per_s = may_enter_per_s
         self._is_told_here = True
         self._pace.note(first_sends, asyncio.get_running_loop().time())
         self._prospect = prospect
@@ -109,9 +109,10 @@ class Outlook:
         """People whose first code was handed over in a second, over the last half minute."""
         return self._pace.per_s
 
-    def may_leave_per_s(self) -> float:
-        """Texts that providers take in a second, as their contracts and answers say."""
-        return self._may_leave_per_s
+    def may_enter_per_s(self) -> float:
+        """Texts that providers take in a second, as their contracts and answers say; where none
+        does and people write to us, what all of them have agreed to."""
+        return self._may_enter_per_s
 
     def is_leading(self) -> bool:
         """Does this process dispatch?"""

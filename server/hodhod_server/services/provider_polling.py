@@ -30,6 +30,8 @@ INBOX_S: Final = (1.0, 10.0)
 RECEIPTS_S: Final = (2.0, 30.0)
 STORING_S: Final = (1.0, 10.0)
 SLOWER: Final = 1.5
+PAGE_TEXTS: Final = 50  # of pages of 100; so many mean that more wait than one page holds
+NEXT_PAGE_S: Final = 0.2  # at a page each two seconds no more than 50 people a second would come in
 TEXTS_REMEMBERED: Final = 1_000  # ten pages of the largest inbox
 
 
@@ -75,7 +77,10 @@ class ProviderPolling:
             texts = [text for text in await provider.inbox() if text.message_id not in known]
             await self._store(name, texts)
             known.extend(text.message_id for text in texts if text.message_id)
-            await pace.wait(has_news=bool(texts))
+            if len(texts) >= PAGE_TEXTS:
+                await asyncio.sleep(NEXT_PAGE_S)
+            else:
+                await pace.wait(has_news=bool(texts))
 
     async def _watch_receipts(self, name: str, provider: Polled) -> None:
         pace = _Pace(*RECEIPTS_S)

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from hodhod_server.domain.ability import Ability
 from hodhod_server.domain.errors import Overloaded, RateLimited
 from hodhod_server.domain.load import Level, Load, Spread
 from hodhod_server.domain.secret import Secret
@@ -31,9 +32,6 @@ INVITED: Final = 1
 GROWTH: Final = 0.5  # how strongly the queue behind the room corrects the pace
 LONG: Final = 2.0  # times the wait that is aimed at: less leaves than providers agreed to
 FIRST_TEXTS: Final = 0.9  # of all texts; the others are second ones
-EASE_LEAST: Final = 0.05  # of the speed, while this process has more to do than it can
-EASE_KEPT_PER_S: Final = 0.75
-EASE_REGAINED_PER_S: Final = 0.1  # a busy moment must not cost half a minute of what carriers take
 PACE_LEAST: Final = 0.2
 PACE_MOST: Final = 1.5
 SPEED_MIN: Final = 5.0  # people a second while nothing is known of the hand-offs
@@ -56,8 +54,8 @@ class Pace(Protocol):
         """Codes handed over in a second, over the last half minute."""
         ...
 
-    def may_leave_per_s(self) -> float:
-        """Texts that providers take in a second, as far as is known."""
+    def may_enter_per_s(self) -> float:
+        """Texts that providers take in a second, as far as is known, or people who need none."""
         ...
 
     def is_leading(self) -> bool:
@@ -98,7 +96,7 @@ class WaitingRoom:
         load: Load | None = None,
     ) -> None:
         self._load = load
-        self._ease = 1.0
+        self._ability = Ability()
         self._settings = settings
         self._key = key
         self._pace = pace
@@ -130,6 +128,7 @@ class WaitingRoom:
     def join(self, holder: bytes, now_s: float, *, is_invited: bool) -> Turn | None:
         """A place in line; `None`: nobody has to wait. Raises `Overloaded` where it is too long."""
         if not self._is_open:
+            self._ability.note_entry()
             return None
         lane = INVITED if is_invited else ORDINARY
         if self.is_full(lane):
@@ -183,7 +182,8 @@ class WaitingRoom:
         lasted_s = 0.0 if self._ticked_s is None else max(0.0, now_s - self._ticked_s)
         self._ticked_s = now_s
         self._wait_s = self._pace.wait_s()[0]
-        self._note_load(lasted_s)
+        handed_over_per_s = self._pace.handed_over_per_s()
+        self._ability.pass_time(lasted_s, is_busy=self._is_busy, others_per_s=handed_over_per_s)
         if not self._is_open:
             if self._wait_s > self._settings.room_opens_s or self._is_busy:
                 self._open(now_s)
@@ -243,23 +243,16 @@ class WaitingRoom:
         pace = min(PACE_MOST, max(PACE_LEAST, correction))
         is_long = self._wait_s > LONG * target_s
         speed = self._pace.handed_over_per_s() if is_long else self._likely_per_s()
-        return max(SPEED_MIN, speed * self._ease) * pace
+        return min(max(SPEED_MIN, speed) * pace, self._ability.per_s)
 
     @property
     def _is_busy(self) -> bool:
         return self._load is not None and self._load.level >= Level.BUSY
 
-    def _note_load(self, lasted_s: float) -> None:
-        """Whoever comes in costs this process four times what one costs who waits outside."""
-        if self._is_busy:
-            self._ease = max(EASE_LEAST, self._ease * EASE_KEPT_PER_S**lasted_s)
-        else:
-            self._ease = min(1.0, self._ease + EASE_REGAINED_PER_S * lasted_s)
-
     def _likely_per_s(self) -> float:
         """People who can be handed their codes in a second. What was handed over tells only how
         many came: at the start of a surge, and while people who were let in are on their way."""
-        return max(self._pace.handed_over_per_s(), FIRST_TEXTS * self._pace.may_leave_per_s())
+        return max(self._pace.handed_over_per_s(), FIRST_TEXTS * self._pace.may_enter_per_s())
 
     def _let_in(self, people: float, lasted_s: float, now_s: float) -> None:
         invited = self._lanes[INVITED].advance(people * self._settings.invited_share, now_s)
@@ -306,6 +299,7 @@ class WaitingRoom:
 
     def _note_entry(self, ticket: Ticket, now_s: float) -> None:
         """Compare what was promised with what came; a parked one has only themselves to blame."""
+        self._ability.note_entry()
         waited_s = now_s - ticket.arrived_ms / 1000
         metrics.ROOM_WAITED_SECONDS.observe(waited_s)
         late_s = max(0.0, now_s - ticket.not_before_ms / 1000)

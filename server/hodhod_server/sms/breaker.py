@@ -120,6 +120,13 @@ class Breaker:
         is_many = refusals >= self._rules.hard_errors_min
         return is_many and refusals > self._rules.hard_share * sum(self._answers)
 
+    @property
+    def is_hopeless(self) -> bool:
+        """Was nearly all refused lately, for whatever reason?"""
+        refusals = sum(self._refusals)
+        is_many = refusals >= self._rules.hard_errors_min
+        return is_many and refusals >= self._rules.hopeless_share * sum(self._answers)
+
     def note_probe_answer(self, kind: OutcomeClass, now_s: float) -> None:
         """A probe was answered: a refusal opens again; several taken close what refusals opened."""
         if kind in (OutcomeClass.PROVIDER_FAULT, OutcomeClass.CONFIG):

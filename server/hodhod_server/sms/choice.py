@@ -48,12 +48,13 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """Through whom, under what name of the send, and why."""
+    """Through whom, under what name of the send, why, and when."""
 
     send: str
     provider: str
     failure_domain: str
     reason: Reason
+    leaves_at_s: float
 
 
 class Road(msgspec.Struct, kw_only=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from hodhod_server.domain.ladder import SendKind
 from hodhod_server.sms.breaker import Bench, Breaker, Cause, Health, Seat
@@ -24,6 +24,16 @@ from hodhod_server.sms.router_rules import RouterRules
 _REFRESH_S: Final = 60.0
 _BUSY_S: Final = 0.05  # when all wait for answers: an answer asks again anyway
 _CODE_SHRINKAGE: Final = 50.0
+
+
+class Leaving(NamedTuple):
+    """A send that leaves at a moment, through whom, and why."""
+
+    wanted: Wanted
+    road: Road
+    words: str
+    candidates: list[Candidate]
+    at_s: float
 
 
 class Lane:
@@ -44,13 +54,13 @@ class Lane:
         self._refreshed_s: float | None = None
         self._ready_s = -math.inf
 
-    def drain(self, now_s: float, most: int) -> Iterator[tuple[Wanted, Road, str, list[Candidate]]]:
-        """Whatever may leave now."""
+    def drain(self, now_s: float, most: int, ahead_s: float) -> Iterator[Leaving]:
+        """Whatever may leave within `ahead_s`, each with its moment."""
         blocked: set[Urgency] = set()
         left = most
         self._ready_s = math.inf
         self._weighing.begin()
-        waits_s = [self._wait_s(road, now_s) for road in self.roads]
+        waits_s = [self._wait_s(road, now_s, ahead_s) for road in self.roads]
         while left and len(self.queue) and min(waits_s, default=math.inf) <= 0:
             urgency = self.queue.turn(blocked)
             if urgency is None:
@@ -64,10 +74,11 @@ class Lane:
             number, words, candidates = chosen
             self.queue.pop(urgency)
             road = self.roads[number]
-            road.pace.take(now_s)
-            waits_s[number] = self._wait_s(road, now_s)
+            at_s = now_s + road.pace.wait_s(now_s)
+            road.pace.take(at_s)
+            waits_s[number] = self._wait_s(road, now_s, ahead_s)
             left -= 1
-            yield wanted, road, words, candidates
+            yield Leaving(wanted, road, words, candidates, at_s)
         busy = [wait_s for wait_s in waits_s if wait_s > 0]
         if len(self.queue):
             soonest_s = min(busy, default=0.0) if left else 0.0
@@ -84,6 +95,16 @@ class Lane:
     def rate_per_s(self) -> float:
         """What may leave in a second over roads that are open."""
         return sum(road.pace.rate_per_s for road in self.roads if road.breaker.is_open_to_all)
+
+    def agreed_per_s(self) -> float:
+        """What may leave in a second while all is well."""
+        return sum(road.terms.rate_per_s for road in self.roads)
+
+    @property
+    def is_down(self) -> bool:
+        """Is there nobody who takes anything?"""
+        opened = [road for road in self.roads if road.breaker.is_open_to_all]
+        return all(road.pace.is_refused for road in opened)
 
     def note_taken(self, wanted: Wanted, road: Road, now_s: float) -> None:
         """A hand-off was accepted. Evidence only if it is the first text of its challenge."""
@@ -114,7 +135,12 @@ class Lane:
         if breaker.state is Health.HALF_OPEN:
             breaker.note_probe_answer(kind, now_s)
             return
-        if not breaker.is_open_to_all or not self.may_open(breaker):
+        if not breaker.is_open_to_all:
+            return
+        is_last = not self.may_open(breaker)
+        is_hopeless = kind is OutcomeClass.CONFIG or breaker.is_hopeless
+        road.pace.is_refused = is_last and is_hopeless
+        if is_last:
             return
         if kind is OutcomeClass.CONFIG:
             breaker.open(Cause.CONFIG, now_s)
@@ -185,8 +211,10 @@ class Lane:
             belief=Verdict(expected=expected, observed=observed),
         )
 
-    def _wait_s(self, road: Road, now_s: float) -> float:
-        return math.inf if road.breaker.state is Health.DEAD else road.pace.wait_s(now_s)
+    def _wait_s(self, road: Road, now_s: float, ahead_s: float) -> float:
+        if road.breaker.state is Health.DEAD:
+            return math.inf
+        return max(0.0, road.pace.wait_s(now_s) - ahead_s)
 
     def _add_young(self, wanted: Wanted, provider: str, now_s: float) -> None:
         cell = (wanted.operator, wanted.client)

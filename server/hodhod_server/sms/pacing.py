@@ -1,9 +1,9 @@
 """How fast a provider may be sent to: as fast as agreed, slower when it says so.
 
-In a surge every text of the contract is wanted. Throttling answers cut the pace at once and it
-grows back slowly, for a while not to the whole, so a provider that has less room than agreed is
-filled and not flooded. The hand-offs in flight are bounded as well: a host that no longer answers
-must not hold everything.
+In a surge every text of the contract is wanted. A throttling answer cuts the pace at once, and it
+grows back to a little less than where it was cut, then slowly further: so a provider that has less
+room than agreed is filled and not flooded. One that refuses everything is asked now and then. The
+hand-offs in flight are bounded as well: a host that no longer answers must not hold everything.
 
 Always true: no more than the contract leaves in any one second.
 """
@@ -31,17 +31,21 @@ class Pace:
         self._updated_s = now_s
         self._paused_until_s = -math.inf
         self._throttled_s = -math.inf
+        self._most = 1.0
         self._second: deque[float] = deque()
         """When each of the last second left."""
         self._second_most = max(1, math.floor(terms.rate_per_s))
         self.factor = 1.0
+        self.is_refused = False
+        """Does it refuse whatever it gets, and no other is there to get it?"""
         self.in_flight = 0
         self.answer_s = rules.answer_s
 
     @property
     def rate_per_s(self) -> float:
         """What may leave in a second, now."""
-        return self._terms.rate_per_s * self.factor
+        whole = self._terms.rate_per_s * self.factor
+        return min(whole, self._rules.refused_per_s) if self.is_refused else whole
 
     @property
     def in_flight_max(self) -> int:
@@ -53,21 +57,21 @@ class Pace:
     def wait_s(self, now_s: float) -> float:
         """How long until one may leave; 0 if now. Infinite until an answer frees a place."""
         self._advance(now_s)
+        wait_s = max(0.0, self._updated_s - now_s)
         if self.in_flight >= self.in_flight_max:
             return math.inf
-        if now_s < self._paused_until_s:
-            return self._paused_until_s - now_s
         if self._tokens < 1.0:
-            return (1.0 - self._tokens) / self.rate_per_s
+            wait_s += (1.0 - self._tokens) / self.rate_per_s
+        wait_s = max(wait_s, self._paused_until_s - now_s)
         if len(self._second) >= self._second_most:
-            return self._second[0] + 1.0 - now_s
-        return 0.0
+            wait_s = max(wait_s, self._second[0] + 1.0 - now_s)
+        return wait_s
 
-    def take(self, now_s: float) -> None:
-        """One leaves. Only when `wait_s` is 0."""
-        self._advance(now_s)
+    def take(self, at_s: float) -> None:
+        """One leaves at this moment, which is when `wait_s` has passed."""
+        self._advance(at_s)
         self._tokens -= 1.0
-        self._second.append(now_s)
+        self._second.append(at_s)
         self.in_flight += 1
 
     def finish(self, answer_s: float) -> None:
@@ -85,6 +89,7 @@ class Pace:
         if now_s - self._throttled_s < self._rules.throttled_pause_s:
             return
         self._throttled_s = now_s
+        self._most = max(self._rules.factor_min, self.factor * self._rules.wary_share)
         self.factor = max(self._rules.factor_min, self.factor * self._rules.throttled_factor)
         self._tokens = min(self._tokens, 0.0)
 
@@ -95,8 +100,7 @@ class Pace:
         self._updated_s = now_s
         while self._second and self._second[0] <= now_s - 1.0:
             self._second.popleft()
-        is_wary = now_s < self._throttled_s + self._rules.wary_s
-        most = self._rules.wary_share if is_wary else 1.0
-        if self.factor < most:
-            self.factor = min(most, self.factor + passed_s * self._rules.regained_per_s)
+        self._most = min(1.0, self._most + passed_s * self._rules.dared_per_s)
+        if self.factor < self._most:
+            self.factor = min(self._most, self.factor + passed_s * self._rules.regained_per_s)
         self._tokens = min(self._burst, self._tokens + passed_s * self.rate_per_s)

@@ -114,20 +114,22 @@ class Router:
                 if wanted.kind is SendKind.HEDGE:
                     self._budget.give_back(now_s)
 
-    def next(self, now_s: float) -> list[tuple[Wanted, Choice]]:
-        """Everything that may leave now; each is in flight until `note_outcome`."""
+    def next(self, now_s: float, ahead_s: float = 0.0) -> list[tuple[Wanted, Choice]]:
+        """Everything that may leave within `ahead_s`, at the moment that its choice names; each is
+        in flight until `note_outcome`."""
         self._advance(now_s)
         found: list[tuple[Wanted, Choice]] = []
         for lane in self._lanes.values():
             most = self._rules.sends_per_call_max - len(found)
-            for wanted, road, words, candidates in lane.drain(now_s, most):
+            for leaving in lane.drain(now_s, most, ahead_s):
+                wanted, terms = leaving.wanted, leaving.road.terms
                 send = f"{self._random.getrandbits(64):016x}"
-                self._flights[send] = _Flight(wanted, lane, road, now_s)
+                self._flights[send] = _Flight(wanted, lane, leaving.road, leaving.at_s)
                 if wanted.kind is SendKind.FIRST:
                     self._budget.note_first(now_s)
-                reason = Reason(wanted.kind, tuple(candidates), words)
-                terms = road.terms
-                found.append((wanted, Choice(send, terms.name, terms.failure_domain, reason)))
+                reason = Reason(wanted.kind, tuple(leaving.candidates), leaving.words)
+                choice = Choice(send, terms.name, terms.failure_domain, reason, leaving.at_s)
+                found.append((wanted, choice))
         return found
 
     def next_at_s(self, now_s: float) -> float:
@@ -194,6 +196,16 @@ class Router:
         """What may leave in a second."""
         lane = self._lanes.get(channel)
         return 0.0 if lane is None else lane.rate_per_s()
+
+    def agreed_per_s(self, channel: Channel) -> float:
+        """What may leave in a second while all is well."""
+        lane = self._lanes.get(channel)
+        return 0.0 if lane is None else lane.agreed_per_s()
+
+    def is_down(self, channel: Channel) -> bool:
+        """Does nobody take anything?"""
+        lane = self._lanes.get(channel)
+        return lane is not None and lane.is_down
 
     def may_hedge(self, now_s: float) -> bool:
         """May one more second text be sent on suspicion? If not, ask again in a second."""

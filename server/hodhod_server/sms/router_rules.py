@@ -66,6 +66,9 @@ class HealthRules(msgspec.Struct, frozen=True, kw_only=True):
     hard_share: float = 0.5
     """The share of hand-offs that refusals must exceed."""
 
+    hopeless_share: float = 0.95
+    """The share from which the last that is left takes nothing: then it is asked seldom."""
+
     hard_window_s: int = 10
     """Long enough for ten answers, short enough for a failing host."""
 
@@ -123,15 +126,16 @@ class CurveRules(msgspec.Struct, frozen=True, kw_only=True):
 class PaceRules(msgspec.Struct, frozen=True, kw_only=True):
     """How fast a provider is sent to."""
 
-    burst_s: float = 0.2
+    burst_s: float = 0.5
     """Tokens kept, in seconds of contract: turns of the dispatcher that last long lose none."""
 
-    wary_share: float = 0.95
-    """Of the contract, once it throttled: its clock and ours differ, or it keeps less than it
+    wary_share: float = 0.98
+    """Of the pace at which it throttled: its clock and ours differ, or it keeps less than it
     says."""
 
-    wary_s: float = 300.0
-    """For how long."""
+    dared_per_s: float = 0.0002
+    """Of the contract, by which more is dared each second after that: the two in a hundred are
+    back after 100 s."""
 
     throttled_factor: float = 0.7
     """On a throttling answer, once in `throttled_pause_s`: the answers to one burst are one."""
@@ -139,11 +143,15 @@ class PaceRules(msgspec.Struct, frozen=True, kw_only=True):
     throttled_pause_s: float = 1.0
     """See above."""
 
-    regained_per_s: float = 0.02
-    """Of the full pace, each second without throttling."""
+    regained_per_s: float = 0.05
+    """Of the full pace, each second without throttling: 30 % in six."""
 
     factor_min: float = 0.05
     """It must be asked to find out that it has room again."""
+
+    refused_per_s: float = 5.0
+    """Where all is refused and no other is left: enough to see at once that it has ended. Each try
+    costs a hand-off that is written down, and people write to us meanwhile."""
 
     in_flight_factor: float = 1.5
     """In flight: pace times the slowest answer of a hundred times this, and a turn more."""
