@@ -2,14 +2,16 @@
 
 Searched are all text and bytes of the database, everything in Valkey, the logs of the server and of
 its engines, and the metrics of every role. A code is six digits with nothing of a word or a number
-beside them; what carriers call their messages are such numbers, and is left out.
+beside them; what carriers call their messages are such numbers, and is left out. Bytes are searched
+as they are: written out, a byte such as `\\352` beside three digits would look like a code.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -21,9 +23,10 @@ from hodhod_loadtest.signups.stage import Stage
 from hodhod_server.cluster.redis_pool import open_redis
 from hodhod_server.settings import RedisSettings
 
-_CODE: Final = re.compile(r"(?<![\w.])[0-9]{6}(?![\w.])")
-_NUMBER: Final = re.compile(r"[0-9]{10,}")
+_CODE: Final = re.compile(rb"(?<![\w.])[0-9]{6}(?![\w.])")
+_NUMBER: Final = re.compile(rb"[0-9]{10,}")
 _NUMBER_DIGITS: Final = 10
+_CODES: Final = 1_000_000
 _PLACES: Final = """
 SELECT table_name, column_name, data_type FROM information_schema.columns
 WHERE table_schema = 'public' AND column_name <> 'message_id'
@@ -45,47 +48,58 @@ class Secrecy:
         """Nothing to do."""
 
     async def facts(self, stage: Stage) -> Mapping[str, float]:
-        """How much was searched, and what was found."""
-        phones = {handed.phone for handed in stage.street.handed}
-        codes, keys = stage.street.handsets.shown, stage.street.keys
-        searched = found = 0
-        async for text in _everything(stage):
-            searched += len(text)
-            found += await asyncio.to_thread(leaks, text, phones, codes, keys)
-        return {"searched for secrets, MB": searched / 1e6, "secrets found": found}
+        """How much was searched, what was found, and where.
+
+        Of six digits that stand alone, some are a code that somebody was shown by chance: how many
+        that would be is told beside.
+        """
+        phones = {handed.phone.encode() for handed in stage.street.handed}
+        codes = {code.encode() for code in stage.street.handsets.shown}
+        keys = [key.encode() for key in stage.street.keys]
+        searched = six_digits = 0
+        found: Counter[str] = Counter()
+        async for place, held in _everything(stage):
+            searched += len(held)
+            six_digits += len(_CODE.findall(held))
+            found[place] += await asyncio.to_thread(leaks, held, phones, codes, keys)
+        return {
+            "searched for secrets, MB": searched / 1e6,
+            "secrets found": found.total(),
+            "codes there by chance": six_digits * len(codes) / _CODES,
+        } | {f"secrets found in {place}": count for place, count in found.items() if count}
 
 
-def leaks(text: str, phones: set[str], codes: set[str], keys: Sequence[str]) -> int:
-    """How many of these are in a text. Pure."""
-    found = sum(match[-_NUMBER_DIGITS:] in phones for match in _NUMBER.findall(text))
-    found += sum(match in codes for match in _CODE.findall(text))
-    return found + sum(text.count(key) for key in keys)
+def leaks(held: bytes, phones: set[bytes], codes: set[bytes], keys: Sequence[bytes]) -> int:
+    """How many of these are in what was held somewhere. Pure."""
+    found = sum(match[-_NUMBER_DIGITS:] in phones for match in _NUMBER.findall(held))
+    found += sum(match in codes for match in _CODE.findall(held))
+    return found + sum(held.count(key) for key in keys)
 
 
-async def _everything(stage: Stage) -> AsyncIterator[str]:
+async def _everything(stage: Stage) -> AsyncIterator[tuple[str, bytes]]:
     data_dir = stage.server.data_dir
-    async for text in _in_database(stage):
-        yield text
+    async for place, held in _in_database(stage):
+        yield place, held
     told = msgspec.json.decode((data_dir / "processes.json").read_bytes())
-    async for text in _in_redis(told["redis_url"]):
-        yield text
+    async for held in _in_redis(told["redis_url"]):
+        yield "Valkey", held
     for log in (stage.server.log, *data_dir.glob("*.log")):
-        yield await asyncio.to_thread(log.read_text, errors="replace")
+        yield log.name, await asyncio.to_thread(log.read_bytes)
     async with http_client() as http:
         for process in told["processes"]:
             if process["port"]:
-                yield await _metrics(http, f"http://127.0.0.1:{process['port']}")
+                yield "metrics", await _metrics(http, f"http://127.0.0.1:{process['port']}")
 
 
-async def _in_database(stage: Stage) -> AsyncIterator[str]:
+async def _in_database(stage: Stage) -> AsyncIterator[tuple[str, bytes]]:
     async with database_of(stage.server.data_dir) as connection:
         for table, column, kind in await connection.fetch(_PLACES):
-            shown = f"encode({column}, 'escape')" if kind == "bytea" else f"{column}::text"
-            text = await connection.fetchval(f"SELECT string_agg({shown}, E'\\n') FROM {table}")
-            yield text or ""
+            held = column if kind == "bytea" else f"convert_to({column}::text, 'UTF8')"
+            together = f"SELECT string_agg({held}, '\\x0a'::bytea) FROM {table}"
+            yield f"{table}.{column}", await connection.fetchval(together) or b""
 
 
-async def _in_redis(url: str) -> AsyncIterator[str]:
+async def _in_redis(url: str) -> AsyncIterator[bytes]:
     async with open_redis(RedisSettings(url=url)) as redis:
         async for key in redis.scan_iter(count=_SCAN_COUNT):
             told: object
@@ -104,12 +118,25 @@ async def _in_redis(url: str) -> AsyncIterator[str]:
                     told = await redis.xrange(key)
                 case other:
                     raise ValueError(f"a {other!r} in Valkey: teach this to look into it")
-            yield f"{key!r} {told!r}"
+            yield b" ".join(_bytes_in([key, told]))
 
 
-async def _metrics(http: Client, url: str) -> str:
+def _bytes_in(told: object) -> Iterator[bytes]:
+    """All byte strings in an answer of Valkey."""
+    match told:
+        case bytes():
+            yield told
+        case Mapping():
+            for pair in told.items():
+                yield from _bytes_in(pair)
+        case list() | tuple() | set():
+            for one in told:
+                yield from _bytes_in(one)
+
+
+async def _metrics(http: Client, url: str) -> bytes:
     peer = http.peer(url)
     answer = await peer.ask(b"GET /metrics HTTP/1.1\r\nHost: %b\r\n\r\n" % peer.host)
     if answer.status != 200:
         raise ConnectionError(f"no metrics from {url}")
-    return answer.body.decode()
+    return answer.body
